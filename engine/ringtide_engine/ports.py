@@ -1,0 +1,200 @@
+"""What the engine needs of the world, by role. Adapters translate every failure into one of the three families."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from ringtide_contract.envelope import Envelope
+from ringtide_contract.errors import TransientError
+from ringtide_contract.ids import Digest
+from ringtide_contract.keys import PublicKey
+
+
+class ConflictError(TransientError):
+    """Somebody else moved the branch first; read again, compute again, try again."""
+
+
+class Clock(Protocol):
+    """The present; read once per run."""
+
+    def now(self) -> datetime:
+        """Return the aware UTC instant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitInfo:
+    """One commit."""
+
+    id: str
+    """Object id."""
+    parents: tuple[str, ...]
+    """Object ids of its parents."""
+    author: str
+    """`Name <address>`."""
+    message: str
+    """Whole message."""
+    at: datetime
+    """Commit time."""
+
+
+class Repository(Protocol):
+    """A Git repository, with the rule that branches only move forward.
+
+    Where it has a remote `origin`, reading a branch fetches it first and writing pushes it, never forced.
+    """
+
+    def head(self, branch: str) -> str | None:
+        """Return the newest commit of a branch, or None where the branch does not exist.
+
+        Raises:
+            TransientError: The remote does not answer.
+        """
+
+    def branches(self, prefix: str) -> Mapping[str, str]:
+        """Return branches whose name starts with `prefix`, and their newest commits.
+
+        Raises:
+            TransientError: The remote does not answer.
+        """
+
+    def commit_of(self, revision: str) -> str:
+        """Return the commit that a revision names.
+
+        Raises:
+            InputError: No such revision.
+        """
+
+    def files(self, commit: str, prefix: str = "") -> Mapping[str, bytes]:
+        """Return path to content of all regular files of a commit whose path starts with `prefix`.
+
+        Raises:
+            InputError: No such commit, or a symbolic link or submodule is among them.
+        """
+
+    def file(self, commit: str, path: str) -> bytes | None:
+        """Return one file of a commit, or None where it has none of that path."""
+
+    def worktree_files(self) -> Mapping[str, bytes]:
+        """Return path to content of the files in the work tree that Git does not ignore.
+
+        Raises:
+            InputError: The repository has no work tree.
+        """
+
+    def history(self, head: str, *, since: str | None = None) -> Iterator[CommitInfo]:
+        """Yield the first-parent history of `head`, newest first, down to but without `since`."""
+
+    def is_ancestor(self, ancestor: str, descendant: str) -> bool:
+        """Tell whether `ancestor` is `descendant` or in its history."""
+
+    def merge_base(self, one: str, other: str) -> str:
+        """Return the newest common ancestor.
+
+        Raises:
+            InputError: The histories are unrelated.
+        """
+
+    def changed_paths(self, old: str, new: str) -> tuple[str, ...]:
+        """Return the paths that differ between two commits, sorted."""
+
+    def commit(
+        self, branch: str, *, parent: str | None, changes: Mapping[str, bytes | None], message: str, at: datetime
+    ) -> str:
+        """Commit `changes` (None removes a path) on top of `parent` and move the branch there.
+
+        Args:
+            branch: Branch to move; created where `parent` is None.
+            parent: The branch's newest commit as the caller knows it.
+            changes: Path to new content, or None to remove the path.
+            message: Commit message.
+            at: Author and commit time.
+
+        Returns:
+            The new commit.
+
+        Raises:
+            ConflictError: The branch is no longer at `parent`.
+            TransientError: The remote does not answer.
+        """
+
+
+class StatementSigner(Protocol):
+    """Custody of the statement key."""
+
+    def public_key(self) -> PublicKey:
+        """Return the public key."""
+
+    def seal(self, payload_type: str, payload: bytes) -> Envelope:
+        """Sign a payload."""
+
+
+class TufSigner(Protocol):
+    """Custody of the online TUF roles: release, snapshot, timestamp."""
+
+    def metadata(
+        self, *, previous: Mapping[str, bytes], trust: Mapping[str, bytes], bundle: bytes, now: datetime
+    ) -> Mapping[str, bytes]:
+        """Return the files under `metadata/` and `targets/` that publish `bundle`.
+
+        Args:
+            previous: These files as published last; empty for the first time.
+            trust: Files of the fleet repository's `trust/` folder: root and targets metadata, trust policy.
+            bundle: The statement's bundle; the one published last where only freshness is renewed.
+            now: The present.
+
+        Raises:
+            TrustError: The key is not the one that the trust folder names.
+            InputError: The trust folder is incomplete.
+        """
+
+
+class ArtifactStore(Protocol):
+    """Where model files lie, by digest."""
+
+    def has(self, digest: Digest) -> bool:
+        """Tell whether the store has the artifact."""
+
+    def put(self, content: bytes) -> str:
+        """Store content and return its URI; storing it twice changes nothing."""
+
+    def get(self, digest: Digest, limit: int) -> bytes:
+        """Return the content of an artifact of at most `limit` bytes.
+
+        Raises:
+            TransientError: Not there, or the store does not answer.
+            TrustError: Other bytes than the digest names.
+        """
+
+
+class Notifier(Protocol):
+    """Tells devices that a new publication is there: a hint, never data."""
+
+    def hint(self, fleet: str, commit: str) -> None:
+        """Send the hint; failing to do so delays devices until their next poll and nothing more.
+
+        Raises:
+            TransientError: The broker did not take it.
+        """
+
+
+class PolicyEngine(Protocol):
+    """Evaluates the conditions of policy rules."""
+
+    def compile(self, expression: str, variables: Sequence[str]) -> "Condition":
+        """Check an expression and make it ready.
+
+        Raises:
+            InputError: It does not parse, or names a variable that is not there.
+        """
+
+
+class Condition(Protocol):
+    """A compiled condition."""
+
+    def holds(self, variables: Mapping[str, object]) -> bool:
+        """Evaluate it.
+
+        Raises:
+            InputError: It fails on these values, takes too long, or does not answer true or false.
+        """
