@@ -1,0 +1,35 @@
+"""Which devices a selector chooses: the meaning of Kubernetes' label selectors, in one place."""
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from ringtide_engine.model.desired import HARDWARE_LABEL, Device, Expression, Selector
+
+
+def labels_of(device: Device) -> dict[str, str]:
+    """Return the labels that selectors and strata read: the written ones and the hardware class."""
+    return {**device.labels, HARDWARE_LABEL: device.hardware_class}
+
+
+def matches(selector: Selector, labels: Mapping[str, str]) -> bool:
+    """Tell whether all requirements of `selector` hold for `labels`.
+
+    Args:
+        selector: The requirements; a selector without any matches nothing, so that no mistake chooses everybody.
+        labels: From `labels_of`.
+    """
+    return bool(selector.expressions) and all(_holds(expression, labels) for expression in selector.expressions)
+
+
+def _holds(expression: Expression, labels: Mapping[str, str]) -> bool:
+    match expression.operator:
+        case "In":
+            return labels.get(expression.key) in expression.values
+        case "NotIn":
+            return labels.get(expression.key) not in expression.values
+        case "Exists":
+            return expression.key in labels
+        case "DoesNotExist":
+            return expression.key not in labels
+        case _:
+            assert_never(expression.operator)
