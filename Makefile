@@ -1,0 +1,54 @@
+# Two commands set everything up: `make demo` shows the main job, `make test` passes the tests.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.installed
+SOURCES = contract engine device_agent tests benchmarks docs
+export ORT_DISABLE_TELEMETRY = 1
+
+.PHONY: help demo test check unit journeys bench lock spec clean
+
+help:
+	@echo "make demo      the whole story on this machine: twelve devices, a good release, a bad one"
+	@echo "make test      everything CI runs: map, types, style, workflows, tests"
+	@echo "make unit      the quick tests only"
+	@echo "make bench     print the figures that the documents quote"
+
+demo: $(STAMP)
+	$(BIN)/ringtide demo
+
+test: check unit journeys
+
+check: $(STAMP)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/zizmor --offline --quiet .github fleet-repo-template
+
+unit: $(STAMP)
+	$(BIN)/pytest -n 2 -m "not journey"
+
+journeys: $(STAMP)
+	$(BIN)/pytest -m journey
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+spec: $(STAMP)
+	$(BIN)/python docs/spec/make_kind_pages.py
+	$(BIN)/python docs/spec/make_wire_pages.py
+
+lock: $(STAMP)
+	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	  --python-version 3.11 --extra dev pyproject.toml -o requirements-dev.txt
+
+$(STAMP): pyproject.toml requirements-dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q contract engine device_agent
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
