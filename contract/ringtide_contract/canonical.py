@@ -5,6 +5,7 @@ can disagree about its bytes.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -16,6 +17,8 @@ MAX_INTEGER = 2**53 - 1
 MAX_DEPTH = 32
 """Deeper nesting is an attack on the parser, not a document."""
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 Json = None | bool | int | str | Sequence["Json"] | Mapping[str, "Json"]
 
 
@@ -26,10 +29,7 @@ def encode(value: Json) -> bytes:
         InputError: A float, an integer beyond 2^53 - 1, a lone surrogate, or nesting beyond `MAX_DEPTH`.
     """
     ordered = _ordered(value, depth=0)
-    try:
-        return json.dumps(ordered, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InputError("a string holds a lone surrogate, which JSON cannot carry") from error
+    return json.dumps(ordered, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
 
 
 def decode(content: bytes, *, limit: int) -> Any:
@@ -63,8 +63,10 @@ def _ordered(value: object, depth: int) -> Json:
     """Return the value with members in RFC 8785 order (by UTF-16 code units), refusing what cannot be carried."""
     if depth > MAX_DEPTH:
         raise InputError(f"nested deeper than {MAX_DEPTH} levels")
-    if value is None or isinstance(value, (bool, str)):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        return _carried(value)
     if isinstance(value, int):
         if abs(value) > MAX_INTEGER:
             raise InputError(f"the integer {str(value)[:40]} is beyond 2^53 - 1")
@@ -80,7 +82,13 @@ def _ordered(value: object, depth: int) -> Json:
 def _utf16(key: object) -> bytes:
     if not isinstance(key, str):
         raise InputError(f"the member name {key!r} is not a string")
-    return key.encode("utf-16-be", "surrogatepass")
+    return _carried(key).encode("utf-16-be")
+
+
+def _carried(text: str) -> str:
+    if _SURROGATE.search(text):
+        raise InputError("a string holds a lone surrogate, which UTF-8 cannot carry")
+    return text
 
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ _DEVICE_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,61}[a-z0-9]")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
 _VERSION = re.compile(r"[0-9A-Za-z]([0-9A-Za-z.+_-]{0,62})?")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
 def parse_device_id(text: str) -> DeviceId:
@@ -90,4 +90,4 @@ def parse_instant(text: str) -> datetime:
 
 def format_instant(instant: datetime) -> str:
     """Write an aware instant in the form that `parse_instant` reads; fractions of a second are cut."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"

@@ -80,11 +80,13 @@ def parse_cut(text: str) -> Cut:
     """Parse what `write_cut` wrote.
 
     Raises:
-        InputError: Not 16 or 17 lower case hexadecimal digits, or above 2^64.
+        InputError: Not 16 lower case hexadecimal digits (17 for 2^64 alone), or above 2^64.
     """
     if len(text) not in (16, 17) or any(sign not in "0123456789abcdef" for sign in text):
         raise InputError(f"{text[:40]!r} is not a cut: 16 hexadecimal digits")
     value = int(text, 16)
     if value > EVERYBODY:
         raise InputError(f"the cut {text} is above 2^64")
+    if len(text) == 17 and value != EVERYBODY:
+        raise InputError(f"the cut {text} has a leading zero")
     return Cut(value)

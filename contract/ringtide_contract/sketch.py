@@ -1,7 +1,10 @@
-"""A latency histogram that merges by addition: logarithmic buckets, 16 to an octave, 4.4 % wide."""
+"""A latency histogram that merges by addition: logarithmic buckets, 16 to an octave, each at most 6.25 % wide."""
 
+import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from types import MappingProxyType
 
 from ringtide_contract import fields
@@ -13,6 +16,9 @@ STEPS = 16
 
 MAX_BUCKET = 40 * STEPS
 """2^40 microseconds is twelve days; a report with a larger bucket is refused."""
+
+
+_BUCKET = re.compile("0|[1-9][0-9]{0,2}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +38,8 @@ class LatencySketch:
         total = self.total
         if not total:
             return None
-        rank, seen = max(1, -int(-share * total // 1)), 0
+        exact = Fraction(share).limit_denominator(1_000_000)  # 0.07 of 100 is 7; floats make it a little more
+        rank, seen = max(1, math.ceil(exact * total)), 0
         for number in sorted(self.counts):
             seen += self.counts[number]
             if seen >= rank:
@@ -49,7 +56,7 @@ class LatencySketch:
         data = fields.members(value, "latency")
         counts: dict[int, int] = {}
         for name, count in fields.mapping(data, "log16us", fields.whole).items():
-            if not name.isdecimal() or str(int(name)) != name or int(name) > MAX_BUCKET:
+            if not _BUCKET.fullmatch(name) or int(name) > MAX_BUCKET:
                 raise InputError(f"{name[:20]!r} is not a latency bucket")
             counts[int(name)] = count
         return cls(counts=MappingProxyType(counts))

@@ -117,6 +117,8 @@ class Publication:
             raise InputError("a publication has one subject, head.json")
         predicate = fields.members(data.get("predicate"), "predicate")
         tree = fields.members(predicate.get("tree"), "tree")
+        if tree.get("alg") != "rfc6962-sha256":
+            raise InputError(f"unknown tree: {tree.get('alg')!r}")
         return cls(
             fleet=parse_name(fields.text(predicate, "fleet")),
             epoch=fields.integer(predicate, "epoch", least=1),

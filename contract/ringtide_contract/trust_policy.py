@@ -34,7 +34,7 @@ class TrustPolicy:
         """Read a trust policy from its bytes.
 
         Raises:
-            InputError: Not a trust policy, a hint that is not its key's, or no key at all.
+            InputError: Not a trust policy, or no key at all.
         """
         data = fields.document(decode(content, limit=MAX_TRUST_POLICY_BYTES), "TrustPolicy")
         keys: dict[str, PublicKey] = {}

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ringtide_contract import fields
@@ -11,7 +11,7 @@ from ringtide_contract.canonical import Json
 from ringtide_contract.errors import InputError
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ def next_opening(windows: Sequence[Window], now: datetime) -> datetime | None:
     """Return the next minute at which a window is open, or None where none opens within eight days."""
     if open_now(windows, now):
         return now
-    minute = now.replace(second=0, microsecond=0)
+    minute = now.astimezone(UTC).replace(second=0, microsecond=0)  # in a local zone addition skips or repeats an hour
     for step in range(1, 8 * 24 * 60):
         at = minute + timedelta(minutes=step)
         if open_now(windows, at):
