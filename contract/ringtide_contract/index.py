@@ -29,7 +29,7 @@ class IndexRow:
     """Whether the device takes new releases."""
     pins: Mapping[str, Digest] = field(default_factory=lambda: MappingProxyType({}))
     """Model to manifest, for devices that are pinned whatever their class runs."""
-    units: Mapping[str, str] = _NONE
+    units: Mapping[str, str] = field(default_factory=lambda: _NONE)
     """Label to value, for labels that a ring plan uses as its unit."""
 
     @classmethod
