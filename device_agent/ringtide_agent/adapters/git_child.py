@@ -21,12 +21,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from git import Commit, Repo
 
-MAX_FOLDER_BYTES = 256 * 1024 * 1024
-"""Disk that one bare repository may take before it is thrown away and fetched again at depth 1."""
-
-MAX_FOLDER_FILES = 1000
-"""Files of one bare repository, three for each fetched pack: past some hundred packs git gets slow."""
-
 KEPT_REPORTS = 64
 """Newest reports in the tree of a device's ref; the history keeps the rest."""
 
@@ -85,13 +79,13 @@ def _fetch(order: Mapping[str, Any]) -> tuple["Repo", str]:
         repo = _open(folder)
         if _local(repo, _HEAD) != tip:
             _fetch_shallow(repo, url, ref, _HEAD)
-            if _oversized(folder):
+            if _oversized(folder, order["limits"]):
                 shutil.rmtree(folder)
                 repo = _open(folder)
                 _fetch_shallow(repo, url, ref, _HEAD)
         commit = _local(repo, _HEAD)
-        if commit is None or _oversized(folder):
-            raise FailedError(f"one state of the branch takes more than {MAX_FOLDER_BYTES >> 20} MiB")
+        if commit is None or _oversized(folder, order["limits"]):
+            raise FailedError("one state of the branch alone is over the limit on disk space")
         whole = True
     finally:
         if not whole:
@@ -123,7 +117,7 @@ def _push(order: Mapping[str, Any]) -> str:
     """Add reports to the device's own ref, on top of what the remote has; never forced."""
     folder, url, ref = order["repository"], order["url"], order["ref"]
     tip = _remote_tip(folder, url, ref)
-    if _oversized(folder):
+    if _oversized(folder, order["limits"]):
         shutil.rmtree(folder)
     whole = False
     try:
@@ -212,9 +206,9 @@ def _with_input(repo: "Repo", content: bytes, *command: str) -> str:
         return str(repo.git.execute(["git", *command], istream=file))
 
 
-def _oversized(folder: str) -> bool:
+def _oversized(folder: str, limits: Mapping[str, int]) -> bool:
     sizes = [path.lstat().st_size for path in Path(folder).rglob("*")]
-    return sum(sizes) > MAX_FOLDER_BYTES or len(sizes) > MAX_FOLDER_FILES
+    return sum(sizes) > limits["folder"] or len(sizes) > limits["files"]
 
 
 def _reason(error: Any) -> str:

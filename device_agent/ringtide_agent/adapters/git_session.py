@@ -36,6 +36,12 @@ FILE_BYTES = 128 * 1024 * 1024
 CPU_S = 120
 """Processor time of each process of a git child: ends a pack that is costly to unpack."""
 
+FOLDER_BYTES = 256 * 1024 * 1024
+"""Disk that one bare repository may take before it is thrown away and fetched again at depth 1."""
+
+FOLDER_FILES = 1000
+"""Files of one bare repository, three for each fetched pack: past some hundred packs git gets slow."""
+
 _MAX_NOTE_BYTES = 4096
 _FRAME = struct.Struct(">cI")
 
@@ -137,7 +143,14 @@ class GitSession:
         assert self._child.stdout is not None  # noqa: S101
         self._in, self._out = self._child.stdin.fileno(), self._child.stdout.fileno()
         os.set_blocking(self._in, False)
-        limits = {"memory": MEMORY_BYTES, "file": FILE_BYTES, "cpu": CPU_S, "seconds": int(deadline_s) + 5}
+        limits = {
+            "memory": MEMORY_BYTES,
+            "file": FILE_BYTES,
+            "cpu": CPU_S,
+            "seconds": int(deadline_s) + 5,
+            "folder": FOLDER_BYTES,
+            "files": FOLDER_FILES,
+        }
         self._order = {**order, "url": access.url, "limits": limits}
 
     def __enter__(self) -> "GitSession":

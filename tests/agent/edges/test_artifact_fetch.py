@@ -1,0 +1,253 @@
+"""Artifacts from several sources: resumed, hashed while they stream, and never admitted unless whole and right."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ringtide_agent.adapters.artifact_fetch import ArtifactFetcher
+from ringtide_contract.errors import TransientError, TrustError
+from ringtide_contract.ids import Digest, sha256
+
+CONTENT = bytes(range(256)) * 4096
+DIGEST = sha256(CONTENT)
+SIZE = len(CONTENT)
+FLIPPED = CONTENT[:-1] + b"\x00"
+
+
+@dataclass
+class Shelf:
+    """Blobs in a folder."""
+
+    folder: Path
+    admitted: list[Digest] = field(default_factory=list)
+
+    def blob_path(self, digest: Digest) -> str | None:
+        path = self.folder / digest
+        return str(path) if path.exists() else None
+
+    def blob_partial_path(self, digest: Digest) -> str:
+        return str(self.folder / f"{digest}.part")
+
+    def admit_blob(self, digest: Digest, partial: str) -> None:
+        os.replace(partial, self.folder / digest)
+        self.admitted.append(digest)
+
+
+@dataclass
+class Web:
+    """What a web server does and has seen."""
+
+    port: int = 0
+    content: bytes = CONTENT
+    cut_after: int | None = None
+    ranges: bool = True
+    status: int = 200
+    location: str = ""
+    slow: bool = False
+    chunked: bool = False
+    seen: list[str] = field(default_factory=list)
+
+    def url(self, host: str = "127.0.0.1") -> str:
+        return f"http://{host}:{self.port}/model.onnx"
+
+
+@contextmanager
+def web(**what: Any) -> Iterator[Web]:
+    state = Web(**what)
+    stopped = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            wanted = self.headers.get("Range", "")
+            state.seen.append(wanted)
+            start = int(wanted.removeprefix("bytes=").rstrip("-") or 0) if state.ranges else 0
+            body = state.content[start:]
+            self.send_response(206 if start else state.status)
+            if state.location:
+                self.send_header("Location", state.location)
+            if start:
+                self.send_header("Content-Range", f"bytes {start}-{len(state.content) - 1}/{len(state.content)}")
+            if state.chunked:
+                self.send_header("Connection", "close")
+            else:
+                self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            try:
+                if state.slow:
+                    while not stopped.wait(0.02):
+                        self.wfile.write(b"x")
+                self.wfile.write(body if state.cut_after is None else body[: state.cut_after])
+            except OSError:
+                pass
+            self.close_connection = True
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    state.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield state
+    finally:
+        stopped.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    (tmp_path / "blobs").mkdir()
+    return Shelf(tmp_path / "blobs")
+
+
+def fetcher(shelf: Shelf, **options: Any) -> ArtifactFetcher:
+    return ArtifactFetcher(shelf, **{"schemes": ("file", "http"), "reserve_bytes": 0, **options})
+
+
+def local(tmp_path: Path, content: bytes, name: str = "a model.onnx") -> str:
+    path = tmp_path / name
+    path.write_bytes(content)
+    return path.as_uri()
+
+
+def part(shelf: Shelf) -> Path:
+    return Path(shelf.blob_partial_path(DIGEST))
+
+
+def test_a_file_is_admitted_once(tmp_path: Path, shelf: Shelf) -> None:
+    uri = local(tmp_path, CONTENT)
+    for _ in range(2):
+        fetcher(shelf).fetch(DIGEST, SIZE, [uri])
+    assert shelf.admitted == [DIGEST]
+    assert (shelf.folder / DIGEST).read_bytes() == CONTENT
+    assert not part(shelf).exists()
+
+
+def test_a_break_is_resumed_where_it_was_by_another_process(shelf: Shelf) -> None:
+    with web(cut_after=300_000) as source:
+        with pytest.raises(TransientError):
+            fetcher(shelf).fetch(DIGEST, SIZE, [source.url()])
+        kept = part(shelf).stat().st_size
+        assert 0 < kept <= 300_000
+        source.cut_after = None
+        fetcher(shelf).fetch(DIGEST, SIZE, [source.url()])
+    assert source.seen == ["", f"bytes={kept}-"]
+    assert (shelf.folder / DIGEST).read_bytes() == CONTENT
+
+
+def test_a_source_without_ranges_starts_again(shelf: Shelf) -> None:
+    part(shelf).write_bytes(CONTENT[:1000])
+    with web(ranges=False) as source:
+        fetcher(shelf).fetch(DIGEST, SIZE, [source.url()])
+    assert (shelf.folder / DIGEST).read_bytes() == CONTENT
+
+
+def test_a_whole_part_needs_no_source(shelf: Shelf) -> None:
+    part(shelf).write_bytes(CONTENT)
+    with web() as source:
+        fetcher(shelf).fetch(DIGEST, SIZE, [source.url()])
+        assert source.seen == []
+    assert shelf.admitted == [DIGEST]
+
+
+@pytest.mark.parametrize("wrong", [FLIPPED, CONTENT[:-1], CONTENT + b"x", b""])
+@pytest.mark.parametrize("kind", ["file", "http", "http without a length"])
+def test_other_bytes_are_refused_and_thrown_away(tmp_path: Path, shelf: Shelf, wrong: bytes, kind: str) -> None:
+    source: AbstractContextManager[Web] = web(content=wrong, chunked=kind.endswith("length"))
+    with source as server:
+        uri = local(tmp_path, wrong) if kind == "file" else server.url()
+        with pytest.raises(TrustError) as refusal:
+            fetcher(shelf).fetch(DIGEST, SIZE, [uri])
+    assert refusal.value.rule == "ARTIFACT-DIGEST"
+    assert list(shelf.folder.iterdir()) == []
+
+
+def test_the_second_source_makes_good_what_the_first_spoilt(tmp_path: Path, shelf: Shelf) -> None:
+    fetcher(shelf).fetch(DIGEST, SIZE, [local(tmp_path, FLIPPED, "bad"), local(tmp_path, CONTENT, "good")])
+    assert (shelf.folder / DIGEST).read_bytes() == CONTENT
+
+
+def test_an_honest_source_is_not_blamed_for_a_poisoned_part(tmp_path: Path, shelf: Shelf) -> None:
+    with web(content=b"\xff" * SIZE, cut_after=300_000) as liar:
+        fetcher(shelf).fetch(DIGEST, SIZE, [liar.url(), local(tmp_path, CONTENT)])
+    assert (shelf.folder / DIGEST).read_bytes() == CONTENT
+
+
+def test_a_liar_beside_an_absent_source_may_come_right_later(tmp_path: Path, shelf: Shelf) -> None:
+    with pytest.raises(TransientError, match="other bytes"):
+        fetcher(shelf).fetch(DIGEST, SIZE, [local(tmp_path, FLIPPED), "file:///nowhere/x"])
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        ("s3://bucket/x", "s3 addresses are not among"),
+        ("https://127.0.0.1/x", "https addresses are not among"),
+        ("file://other/x", "another machine"),
+        ("file:///dev/zero", "not a plain file"),
+        ("relative", "no addresses"),
+        ("http://127.0.0.1:1/x?signature=secret", "127.0.0.1:1/x:"),
+    ],
+)
+def test_an_address_that_cannot_be_used_says_why(shelf: Shelf, uri: str, reason: str) -> None:
+    with pytest.raises(TransientError, match=reason) as failure:
+        fetcher(shelf).fetch(DIGEST, SIZE, [uri])
+    assert "secret" not in str(failure.value)
+    assert shelf.admitted == []
+
+
+def test_a_missing_page_is_transient(shelf: Shelf) -> None:
+    with web(status=404) as source, pytest.raises(TransientError, match="HTTP 404"):
+        fetcher(shelf).fetch(DIGEST, SIZE, [source.url()])
+
+
+def test_redirections_are_followed_within_the_rules(shelf: Shelf) -> None:
+    with web() as end, web(status=302, location=end.url()) as start:
+        fetcher(shelf).fetch(DIGEST, SIZE, [start.url()])
+    assert shelf.admitted == [DIGEST]
+
+
+@pytest.mark.parametrize(
+    ("location", "reason"), [("file:///etc/passwd", "may not be used"), ("/again", "more than 3 redirections")]
+)
+def test_redirections_out_of_the_rules_are_not_followed(shelf: Shelf, location: str, reason: str) -> None:
+    with web(status=302, location=location) as source, pytest.raises(TransientError, match=reason):
+        fetcher(shelf).fetch(DIGEST, SIZE, [source.url()])
+
+
+def test_a_slow_source_is_given_up_and_its_bytes_are_kept(shelf: Shelf) -> None:
+    with web(slow=True) as source, pytest.raises(TransientError, match="slower than"):
+        fetcher(shelf, grace_s=0.1, least_rate_bytes_s=SIZE * 10).fetch(DIGEST, SIZE, [source.url()])
+    assert part(shelf).stat().st_size > 0
+
+
+def test_a_full_disk_is_seen_before_the_first_byte(tmp_path: Path, shelf: Shelf) -> None:
+    with web() as source:
+        with pytest.raises(TransientError, match="disk full"):
+            fetcher(shelf, reserve_bytes=1 << 60).fetch(DIGEST, SIZE, [source.url()])
+        assert source.seen == []
+    assert not part(shelf).exists()
+
+
+def test_a_disk_that_fills_up_on_the_way_is_transient(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with web() as source, pytest.raises(TransientError, match="disk full"):
+        fetcher(shelf).fetch(DIGEST, SIZE, [source.url()])
+    assert shelf.admitted == []
+    assert not part(shelf).exists()
