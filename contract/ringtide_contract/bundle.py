@@ -23,7 +23,8 @@ def write_bundle(envelope: Envelope, hint: str) -> bytes:
     """Write an envelope as a bundle whose key is named by `hint` (see `keys.key_hint`)."""
     document: dict[str, Json] = {
         "mediaType": MEDIA_TYPE,
-        "verificationMaterial": {"publicKey": {"hint": hint}},
+        # The empty list says nothing in protobuf JSON, but sigstore's Python model insists on the member.
+        "verificationMaterial": {"publicKey": {"hint": hint}, "tlogEntries": []},
         "dsseEnvelope": envelope.to_dict(),
     }
     return encode(document)
@@ -56,8 +57,10 @@ def _parse(content: bytes) -> tuple[str, Envelope]:
     if data["mediaType"] != MEDIA_TYPE:
         raise InputError(f"media type {data['mediaType']!r}")
     material = fields.members(data["verificationMaterial"], "verificationMaterial")
-    if set(material) != {"publicKey"}:
+    if not {"publicKey"} <= set(material) <= {"publicKey", "tlogEntries"}:
         raise InputError("the material is not a public key hint; certificates are refused on this path")
+    if material.get("tlogEntries", []) != []:
+        raise InputError("transparency log entries, which this path does not check")
     public_key = fields.members(material["publicKey"], "publicKey")
     if set(public_key) != {"hint"}:
         raise InputError(f"a public key is named by its hint, not by {sorted(public_key)}")

@@ -23,7 +23,7 @@ from ringtide_contract.manifest import Artifact, Budget, Golden, Manifest, Proba
 from ringtide_contract.membership import salt, share_cut
 from ringtide_contract.quarantine import Quarantine, QuarantineEntry
 from ringtide_contract.report import Condition, Counters, Failure, ModelReport, Report, Running
-from ringtide_contract.sketch import LatencySketch, bucket_of
+from ringtide_contract.sketch import LatencySketch, bucket_of, merge
 from ringtide_contract.statement import Previous, Publication, Source
 from ringtide_contract.tree import (
     HEAD_PATH,
@@ -165,7 +165,7 @@ BANNED_GRAPH = QuarantineEntry(
 QUARANTINE = Quarantine(entries=(BANNED, BANNED_GRAPH))
 
 LATENCIES_US = (1, 2, 3, 17, 900, 1024, 1100, 4096, 4097, 15_000, 15_001, 250_000)
-SKETCH = LatencySketch(counts={bucket_of(value): 1 for value in LATENCIES_US})
+SKETCH = merge(LatencySketch(counts={bucket_of(value): 1}) for value in LATENCIES_US)
 REPORT_DOCUMENT = Report(
     fleet=FLEET,
     device=DeviceId("gate-04"),
