@@ -1,0 +1,200 @@
+"""One YAML document with the place of every key and value; what a reviewer cannot see at a glance is refused."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from ringtide_contract.canonical import MAX_DEPTH
+from ringtide_contract.errors import InputError
+from ringtide_engine.load.scalars import plain_scalar
+from ringtide_engine.model.finding import Finding, Place
+from ringtide_engine.model.rules import finding
+
+MAX_YAML_BYTES = 1_000_000
+"""More than a person reviews in one file."""
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """A document as it stands in the file."""
+
+    data: Any
+    """Plain values: None, bool, int, float, str, list, dict with text keys."""
+    marks: Mapping[str, tuple[int, int]]
+    """JSON pointer of a value, or of a key with `#` appended, to line and column, counted from 1."""
+    unquoted: Mapping[str, str]
+    """JSON pointer of a number, boolean or null to the text that the author wrote."""
+
+
+def parse_yaml(path: str, content: bytes) -> Parsed | tuple[Finding, ...]:
+    """Parse the one document of a file.
+
+    Args:
+        path: Path for findings.
+        content: The file.
+
+    Returns:
+        The document, or why it cannot be read: never empty.
+    """
+    start = Place(path=path)
+    if len(content) > MAX_YAML_BYTES:
+        said = f"{len(content)} bytes where at most {MAX_YAML_BYTES} are read"
+        return (finding("RT-YAML-002", start, said),)
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1
+        place = Place(path=path, line=line, column=column)
+        return (finding("RT-YAML-001", place, f"the byte 0x{content[error.start]:02x} is not UTF-8"),)
+    builder = _Builder(path=path)
+    try:
+        for event in _events(text):
+            if not builder.take(event):
+                break
+    except yaml.YAMLError as error:
+        builder.findings.append(_syntax(path, error))
+    if builder.documents == 0 and not builder.findings:
+        builder.findings.append(finding("RT-YAML-004", start, "the file is empty", "Write the document, or remove it."))
+    if builder.findings:
+        return tuple(builder.findings)
+    return Parsed(data=builder.root, marks=builder.marks, unquoted=builder.unquoted)
+
+
+def escape(key: str) -> str:
+    """Return a key as a part of a JSON pointer (RFC 6901)."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _events(text: str) -> Iterator[Any]:
+    # Events, not nodes: PyYAML composes nodes recursively, which deep nesting turns into a crash of the interpreter.
+    loader = _LOADER(text)
+    try:
+        while loader.check_event():
+            yield loader.get_event()
+    finally:
+        loader.dispose()
+
+
+def _syntax(path: str, error: yaml.YAMLError) -> Finding:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    place = Place(path=path, line=mark.line + 1, column=mark.column + 1) if mark else Place(path=path)
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable characters"
+    context = getattr(error, "context", None)
+    return finding("RT-YAML-003", place, f"{problem} {context}" if context else str(problem))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Open:
+    """A mapping or sequence that has not ended."""
+
+    pointer: str
+    value: dict[str, Any] | list[Any]
+    key: str | None = None
+    """Key that waits for its value, in a mapping."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Builder:
+    """Builds values from parser events, without recursion and without replaying anything."""
+
+    path: str
+    root: Any = None
+    documents: int = 0
+    marks: dict[str, tuple[int, int]] = field(default_factory=dict)
+    unquoted: dict[str, str] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    stack: list[_Open] = field(default_factory=list)
+
+    def take(self, event: Any) -> bool:
+        """Take the next event; False where reading on makes no sense."""
+        match event:
+            case yaml.DocumentStartEvent():
+                self.documents += 1
+                if self.documents > 1:
+                    return self._refuse("RT-YAML-004", event, "a second document begins here")
+                if event.version or event.tags:
+                    return self._refuse("RT-YAML-007", event, "a directive", "Remove the directive.")
+            case yaml.AliasEvent():
+                return self._refuse("RT-YAML-006", event, f"the alias *{event.anchor}")
+            case yaml.ScalarEvent() | yaml.SequenceStartEvent() | yaml.MappingStartEvent():
+                return self._open(event)
+            case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
+                self.stack.pop()
+        return True
+
+    def _open(self, event: Any) -> bool:
+        if event.anchor is not None:
+            return self._refuse("RT-YAML-006", event, f"the anchor &{event.anchor}")
+        if event.tag is not None:
+            return self._refuse("RT-YAML-007", event, f"the tag {event.tag}")
+        inside = self.stack[-1] if self.stack else None
+        if inside is not None and isinstance(inside.value, dict) and inside.key is None:
+            return self._key(inside, event)
+        if isinstance(event, yaml.ScalarEvent):
+            self._place(event, self._scalar(event))
+            return True
+        if len(self.stack) >= MAX_DEPTH:
+            return self._refuse("RT-YAML-009", event, f"deeper than {MAX_DEPTH} levels")
+        value: dict[str, Any] | list[Any] = {} if isinstance(event, yaml.MappingStartEvent) else []
+        self.stack.append(_Open(pointer=self._place(event, value), value=value))
+        return True
+
+    def _key(self, inside: _Open, event: Any) -> bool:
+        if not isinstance(event, yaml.ScalarEvent):
+            return self._refuse("RT-YAML-010", event, "a list or mapping stands as a key", "Use text as the key.")
+        if event.value == "<<" and not event.style:
+            return self._refuse("RT-YAML-008", event, "the merge key <<")
+        meaning = self._scalar(event)
+        if not isinstance(meaning, str):
+            self._refuse("RT-YAML-010", event, f"the key {event.value} is not text", f'Write "{event.value}".')
+        inside.key = event.value
+        mark = inside.pointer + "/" + escape(event.value) + "#"
+        if mark in self.marks:
+            first = self.marks[mark][0]
+            self._refuse("RT-YAML-005", event, f"the key {event.value!r} stands already in line {first}")
+        else:
+            self.marks[mark] = _position(event)
+        return True
+
+    def _scalar(self, event: Any) -> Any:
+        if event.style:  # quoted or block: text, whatever it looks like
+            return event.value
+        try:
+            return plain_scalar(event.value)
+        except InputError as error:
+            self._refuse("RT-YAML-011", event, str(error))
+            return event.value
+
+    def _place(self, event: Any, value: Any) -> str:
+        """Put a value where it belongs and return its pointer."""
+        pointer = ""
+        if not self.stack:
+            self.root = value
+        else:
+            inside = self.stack[-1]
+            if isinstance(inside.value, list):
+                pointer = f"{inside.pointer}/{len(inside.value)}"
+                inside.value.append(value)
+            else:
+                key = inside.key or ""
+                pointer = f"{inside.pointer}/{escape(key)}"
+                inside.value.setdefault(key, value)
+                inside.key = None
+        self.marks.setdefault(pointer, _position(event))
+        if isinstance(event, yaml.ScalarEvent) and not isinstance(value, str):
+            self.unquoted.setdefault(pointer, event.value)
+        return pointer
+
+    def _refuse(self, rule: str, event: Any, message: str, fix: str | None = None) -> bool:
+        line, column = _position(event)
+        self.findings.append(finding(rule, Place(path=self.path, line=line, column=column), message, fix))
+        return False
+
+
+def _position(event: Any) -> tuple[int, int]:
+    return event.start_mark.line + 1, event.start_mark.column + 1

@@ -1,0 +1,64 @@
+"""Ring plans: rings, windows and gates."""
+
+from fractions import Fraction
+
+from ringtide_contract.ids import parse_name
+from ringtide_contract.windows import Window
+from ringtide_engine.load import units
+from ringtide_engine.load.cursor import Cursor
+from ringtide_engine.model.desired import Gate, Ring, RingPlan
+
+MAX_CONTROL_PERCENT = 50
+"""A larger control would leave less than half of the fleet to learn from."""
+
+MAX_LATENCY_PERCENT = 1000
+"""A p95 of ten times its budget is not a limit any more."""
+
+SILENCE_GATE = Gate(
+    metric="wentSilent", compare="atMost", limit=Fraction(1, 10), assurance="observed", min_devices=1, min_requests=0
+)
+"""Devices that fall silent after exposure always count: this gate is added where no other on silence is written."""
+
+
+def ring_plan(path: str, at: Cursor) -> RingPlan:
+    """Read a ring plan.
+
+    Raises:
+        MisfitError: A value that the model refuses.
+    """
+    return RingPlan(
+        path=path,
+        name=at.read("name", parse_name),
+        unit=at.get("unit", "device"),
+        control=at.read("control", units.share(MAX_CONTROL_PERCENT), "5%"),
+        rings=tuple(_ring(each) for each in at.child("rings").items()),
+    )
+
+
+def _ring(at: Cursor) -> Ring:
+    gates = tuple(_gate(each) for each in at.child("gates").items())
+    silence = () if any(gate.metric == "wentSilent" for gate in gates) else (SILENCE_GATE,)
+    return Ring(
+        name=at.read("name", parse_name),
+        share=at.read("share", units.share()) if at.get("share") is not None else None,
+        cohort=at.get("cohort"),
+        minimum_per_stratum=at.get("minimumPerStratum", 1),
+        soak=at.read("soak", units.duration),
+        deadline=at.read("deadline", units.positive_duration),
+        quorum=at.read("quorum", units.share(), "90%"),
+        spread=at.read("spread", units.duration, "0s"),
+        windows=tuple(each.parse(Window.from_dict) for each in at.child("windows").items()),
+        gates=(*gates, *silence),
+    )
+
+
+def _gate(at: Cursor) -> Gate:
+    most = MAX_LATENCY_PERCENT if at.get("metric") == "p95Latency" else 100
+    return Gate(
+        metric=at.get("metric"),
+        compare=at.get("compare"),
+        limit=at.read("limit", units.share(most)),
+        assurance=at.get("assurance", "observed"),
+        min_devices=at.get("minDevices", 1),
+        min_requests=at.get("minRequests", 0),
+    )
