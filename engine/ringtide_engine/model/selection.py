@@ -21,6 +21,14 @@ def matches(selector: Selector, labels: Mapping[str, str]) -> bool:
     return bool(selector.expressions) and all(_holds(expression, labels) for expression in selector.expressions)
 
 
+def unit_of(device: Device, unit: str) -> str:
+    """Return the unit that a device moves with in a rollout: itself, or the value of the label `unit`.
+
+    A device without the label moves alone, so that no rollout leaves it without a bucket.
+    """
+    return device.id if unit == "device" else labels_of(device).get(unit, device.id)
+
+
 def _holds(expression: Expression, labels: Mapping[str, str]) -> bool:
     match expression.operator:
         case "In":

@@ -1,0 +1,47 @@
+"""Devices grouped into classes: alike in hardware and in every label that a cohort or a stratum reads."""
+
+from collections.abc import Mapping
+
+from ringtide_contract.canonical import encode
+from ringtide_contract.ids import DeviceId, sha256
+from ringtide_engine.model.assignment import DeviceClass
+from ringtide_engine.model.desired import HARDWARE_LABEL, DesiredState
+
+
+def group(state: DesiredState) -> tuple[Mapping[str, DeviceClass], Mapping[DeviceId, str]]:
+    """Return the classes by id, and the class of every device that is not retired."""
+    read = labels_that_matter(state)
+    members: dict[tuple[str, tuple[tuple[str, str], ...]], list[DeviceId]] = {}
+    for device in sorted(state.devices):
+        entry = state.devices[device]
+        if entry.state != "retired":
+            labels = tuple((label, entry.labels[label]) for label in read if label in entry.labels)
+            members.setdefault((entry.hardware_class, labels), []).append(device)
+    classes: dict[str, DeviceClass] = {}
+    for (hardware, labels), devices in members.items():
+        class_id = sha256(encode({"hardwareClass": hardware, "labels": dict(labels)}))[:16]
+        classes[class_id] = DeviceClass(
+            class_id=class_id,
+            hardware_class=hardware,
+            labels=dict(labels),
+            stratum=_stratum(hardware, dict(labels), state.fleet.strata),
+            devices=tuple(devices),
+        )
+    class_of = {device: each.class_id for each in classes.values() for device in each.devices}
+    return {class_id: classes[class_id] for class_id in sorted(classes)}, class_of
+
+
+def labels_that_matter(state: DesiredState) -> tuple[str, ...]:
+    """Return the labels that split classes: those that selectors of cohorts and the fleet's strata read, sorted."""
+    read = {expression.key for cohort in state.cohorts.values() for expression in cohort.selector.expressions}
+    return tuple(sorted((read | set(state.fleet.strata)) - {HARDWARE_LABEL}))
+
+
+def selectable_labels(device_class: DeviceClass) -> dict[str, str]:
+    """Return the labels of a class as selectors read them."""
+    return {**device_class.labels, HARDWARE_LABEL: device_class.hardware_class}
+
+
+def _stratum(hardware: str, labels: Mapping[str, str], strata: tuple[str, ...]) -> str:
+    parts = [f"{label}={labels.get(label, '')}" for label in strata if label != HARDWARE_LABEL]
+    return "/".join([hardware, *parts])

@@ -1,0 +1,77 @@
+"""What rollouts make of a placement: its steady state, the rollout under way, and the rings as one class sees them."""
+
+from ringtide_contract.class_file import RingRange
+from ringtide_contract.membership import EVERYBODY, NOBODY, Cut
+from ringtide_engine.model.assignment import DeviceClass
+from ringtide_engine.model.desired import DesiredState, Placement, RingPlan, Rollout
+from ringtide_engine.model.progress import OpenedRing, Progress
+from ringtide_engine.model.selection import matches
+from ringtide_engine.resolve.classes import selectable_labels
+
+
+def stable_version(state: DesiredState, placement: Placement) -> str | None:
+    """Return the version of a placement's steady state.
+
+    It is the candidate of the rollout that completed last, as long as the rollout's file is there; a person folds it
+    into the placement and removes the file in one change. Without such a rollout it is the placement's own release.
+    """
+    completed = [
+        (progress.last.at, rollout.name, progress.stable)
+        for rollout, progress in _of_placement(state, placement)
+        if progress is not None and progress.phase == "completed" and progress.stable is not None
+    ]
+    return max(completed)[2] if completed else placement.release
+
+
+def rollout_under_way(state: DesiredState, placement: Placement) -> tuple[Rollout, Progress | None] | None:
+    """Return the unfinished rollout of a placement and its progress, None where there is none.
+
+    Two at once are a finding; the one that has exposed devices goes first, then the first by name.
+    """
+    unfinished = [
+        (rollout, progress)
+        for rollout, progress in _of_placement(state, placement)
+        if progress is None or progress.phase == "rolling"
+    ]
+    return min(unfinished, key=lambda each: (each[1] is None, each[0].name), default=None)
+
+
+def ranges_of(
+    state: DesiredState, plan: RingPlan | None, progress: Progress | None, device_class: DeviceClass
+) -> tuple[RingRange, ...]:
+    """Return the open rings with the cuts of one class, never shrinking from ring to ring."""
+    rings = {ring.name: ring for ring in plan.rings} if plan else {}
+    ranges: list[RingRange] = []
+    reached = NOBODY
+    for opened in progress.rings if progress else ():
+        reached = max(reached, _cut(state, opened, device_class))
+        ring = rings.get(opened.name)
+        ranges.append(
+            RingRange(
+                ring=opened.name,
+                cut=reached,
+                not_before=opened.opened_at,
+                spread_s=int(ring.spread.total_seconds()) if ring else 0,
+                windows=ring.windows if ring else (),
+            )
+        )
+    return tuple(ranges)
+
+
+def _cut(state: DesiredState, opened: OpenedRing, device_class: DeviceClass) -> Cut:
+    """Return the cut of one ring.
+
+    A stratum that appeared after a ring by share had opened is not in it: nobody weighed its size, so it waits for the
+    judge. A cohort that is gone reaches nobody more.
+    """
+    if opened.cohort is None:
+        return opened.cuts.get(device_class.stratum, NOBODY)
+    cohort = state.cohorts.get(opened.cohort)
+    if cohort is None or not matches(cohort.selector, selectable_labels(device_class)):
+        return NOBODY
+    return opened.cuts.get(device_class.stratum, EVERYBODY)
+
+
+def _of_placement(state: DesiredState, placement: Placement) -> list[tuple[Rollout, Progress | None]]:
+    rollouts = (state.rollouts[name] for name in sorted(state.rollouts))
+    return [(rollout, state.progress.get(rollout.name)) for rollout in rollouts if rollout.placement == placement.name]
