@@ -1,0 +1,95 @@
+"""Entry of the serving process: it inherits a listening socket and a control channel, and opens nothing itself.
+
+`python -m ringtide_agent.serve.worker --listen-fd N --control-fd M --session NAME --parent PID`. It begins to accept once the first
+shape stands, so that callers of a restarted worker wait in the socket's queue instead of hearing that a model is
+unknown. It ends when the control channel closes, after the requests in flight.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Timer
+
+from ringtide_agent.serve.control import MAX_LINE_BYTES, Answer, Count, Shape, decode_command, encode_line
+from ringtide_agent.serve.sandbox import confine_worker
+from ringtide_contract.errors import InputError
+
+DRAIN_S = 5.0
+"""How long requests in flight may go on once the control channel has closed."""
+
+INFERENCE_THREADS = 4
+"""Above the cores of most devices more threads only wait for one another."""
+
+
+async def _serve(listener: socket.socket, control: socket.socket, session: str) -> None:
+    # Imported within the limits of the sandbox, and after them: nothing of the runtime runs unconfined.
+    from ringtide_agent.serve.agreement import Comparer
+    from ringtide_agent.serve.endpoints import Endpoints
+    from ringtide_agent.serve.http_server import HttpServer
+    from ringtide_agent.serve.lineup import Lineup
+
+    lineup = Lineup(session)
+    pool = ThreadPoolExecutor(min(INFERENCE_THREADS, os.cpu_count() or 1), "inference")
+    endpoints = Endpoints(lineup, pool, Comparer())
+    server = HttpServer(endpoints.answer)
+    reader, writer = await asyncio.open_connection(sock=control, limit=MAX_LINE_BYTES)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, reader.feed_eof)
+    shaping, accepting = asyncio.Lock(), False
+
+    async def obey(command: Shape | Count) -> None:
+        nonlocal accepting
+        errors: dict[str, str] = {}
+        if isinstance(command, Shape):
+            async with shaping:
+                errors = await asyncio.to_thread(lineup.apply, command.models)
+                if not accepting:
+                    await server.start(listener)
+                    accepting = True
+        lineup.see_memory()
+        answer = Answer(
+            number=command.number,
+            errors=errors,
+            loaded=lineup.loaded(),
+            counters=tuple(tally.counters() for tally in lineup.tallies()),
+        )
+        writer.write(encode_line(answer))
+
+    obeying: set[asyncio.Task[None]] = set()
+    while line := await reader.readline():
+        command = decode_command(line)
+        task = asyncio.create_task(obey(command))
+        obeying.add(task)
+        task.add_done_callback(obeying.discard)
+    Timer(2 * DRAIN_S, os._exit, [1]).start()  # in case a thread holds the interpreter
+    await server.drain(DRAIN_S)
+    endpoints.cancel_all()
+
+
+def main() -> int:
+    """Serve until the control channel closes."""
+    parser = argparse.ArgumentParser(prog="ringtide-worker")
+    parser.add_argument("--listen-fd", type=int, required=True)
+    parser.add_argument("--control-fd", type=int, required=True)
+    parser.add_argument("--session", required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
+    confine_worker(arguments.parent)
+    listener = socket.socket(fileno=arguments.listen_fd)
+    control = socket.socket(fileno=arguments.control_fd)
+    try:
+        asyncio.run(_serve(listener, control, arguments.session))
+    except (InputError, OSError) as error:
+        sys.stderr.write(f"the worker ends: {error}\n")
+        sys.stderr.flush()
+        os._exit(1)
+    os._exit(0)  # an inference that ignores its cancellation must not hold the process
+
+
+if __name__ == "__main__":
+    sys.exit(main())
