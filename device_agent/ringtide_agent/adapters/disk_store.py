@@ -1,0 +1,312 @@
+"""The store on a disk: every write is a temporary file, fsync, rename, fsync of the folder.
+
+floor.json                            the newest verified number
+journal/<name>.json                   journal entries
+blobs/<2 hex>/<sha256>                whole artifacts; `.part` beside them while they arrive
+models/<model>/active                 `a` or `b`
+models/<model>/{a,b}/manifest.json    and `digest` beside it, written last: a slot whose two files differ is empty
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ringtide_agent.ports import SlotContent, SlotName
+from ringtide_contract import fields
+from ringtide_contract.acceptance import GROUND, Floor
+from ringtide_contract.canonical import decode, encode
+from ringtide_contract.errors import InputError, TransientError, TrustError
+from ringtide_contract.ids import Digest, parse_digest, parse_name, sha256
+from ringtide_contract.manifest import MAX_MANIFEST_BYTES, Manifest
+
+MAX_JOURNAL_BYTES = 16 * 1024 * 1024
+"""Larger than every entry's own limit; nothing beyond is read into memory."""
+
+MAX_SMALL_BYTES = 4096
+"""Floor, digest, active: a hundred bytes each."""
+
+_ENTRY = re.compile(r"[a-z0-9]([a-z0-9._-]{0,126}[a-z0-9])?")
+_CHUNK = 1024 * 1024
+
+
+class DiskStore:
+    """A device's state folder. One process writes it; `hold` makes sure."""
+
+    def __init__(self, folder: Path, *, verify: bool = True) -> None:
+        """Make the folder where it is not there yet.
+
+        Args:
+            folder: The state folder.
+            verify: Whether every blob is hashed once in the life of this process before it is believed to be whole.
+
+        Raises:
+            TransientError: The disk does not take it.
+        """
+        self._folder, self._verify = folder, verify
+        self._whole: set[Digest] = set()
+        self._slots: dict[tuple[str, SlotName], SlotContent | None] = {}
+        self._active: dict[str, SlotName | None] = {}
+        with _translated("make the state folder"):
+            self._make_folder(folder)
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep a second agent away from the folder.
+
+        Raises:
+            InputError: Another agent holds it.
+        """
+        with _translated("lock the state folder"):
+            handle = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise InputError(f"another agent runs on {self._folder}; stop it first") from error
+            yield
+        finally:
+            os.close(handle)
+
+    def load_floor(self) -> Floor:
+        """Return the newest verified number.
+
+        Raises:
+            InputError: Damaged; taking the ground for it would open the door to a downgrade.
+        """
+        content = self._read(self._folder / "floor.json", MAX_SMALL_BYTES)
+        if content is None:
+            return GROUND
+        data = fields.members(decode(content, limit=MAX_SMALL_BYTES), "floor")
+        payload = fields.optional_text(data, "payload")
+        return Floor(
+            epoch=fields.integer(data, "epoch"),
+            generation=fields.integer(data, "generation"),
+            payload=None if payload is None else parse_digest(payload),
+        )
+
+    def save_floor(self, floor: Floor) -> None:
+        """Make the newest verified number durable."""
+        content = encode({"epoch": floor.epoch, "generation": floor.generation, "payload": floor.payload})
+        self._write(self._folder / "floor.json", content)
+
+    def load_journal(self, name: str) -> bytes | None:
+        """Return the journal entry called `name`, or None where there is none."""
+        return self._read(self._journal(name), MAX_JOURNAL_BYTES)
+
+    def save_journal(self, name: str, content: bytes) -> None:
+        """Replace the journal entry called `name`."""
+        self._write(self._journal(name), content)
+
+    def models(self) -> tuple[str, ...]:
+        """Return the models that have slots."""
+        with _translated("list the models"):
+            folder = self._folder / "models"
+            names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        return tuple(sorted(name for name in names if _is_name(name)))
+
+    def slot(self, model: str, slot: SlotName) -> SlotContent | None:
+        """Return what a slot holds, or None where it is empty or not whole."""
+        key = (model, slot)
+        if key not in self._slots:
+            self._slots[key] = self._read_slot(model, slot)
+        return self._slots[key]
+
+    def active_slot(self, model: str) -> SlotName | None:
+        """Return the slot that the model runs from."""
+        if model not in self._active:
+            content = self._read(self._model(model) / "active", MAX_SMALL_BYTES)
+            self._active[model] = {b"a": "a", b"b": "b"}.get(content or b"")  # type: ignore[assignment]
+        return self._active[model]
+
+    def write_slot(self, model: str, slot: SlotName, manifest: bytes) -> None:
+        """Replace an inactive slot; its artifacts must be among the blobs.
+
+        Raises:
+            InputError: The slot is the active one, or the manifest is none.
+            TransientError: An artifact is missing, or the disk does not take it.
+        """
+        if self.active_slot(model) == slot:
+            raise InputError(f"slot {slot} of {model} is active and cannot be replaced")
+        for artifact in Manifest.decode(manifest).artifacts:
+            if self.blob_path(artifact.sha256) is None:
+                raise TransientError(f"the artifact {artifact.name} ({artifact.sha256[:12]}) is not on the disk")
+        folder = self._model(model) / slot
+        self._slots.pop((model, slot), None)
+        self._write(folder / "manifest.json", manifest)
+        self._write(folder / "digest", sha256(manifest).encode("ascii"))
+
+    def switch(self, model: str, slot: SlotName | None) -> None:
+        """Make `slot` the one the model runs from, in one atomic step; None removes the model and its slots.
+
+        Raises:
+            InputError: The slot is not whole.
+            TransientError: The disk does not take it.
+        """
+        folder = self._model(model)
+        self._active.pop(model, None)
+        if slot is not None:
+            if self.slot(model, slot) is None:
+                raise InputError(f"slot {slot} of {model} is not whole")
+            self._write(folder / "active", slot.encode("ascii"))
+            return
+        with _translated(f"remove {model}"):
+            if not folder.is_dir():
+                return
+            self._remove(folder / "active")
+            for name in ("a", "b"):
+                self._slots.pop((model, "a" if name == "a" else "b"), None)
+                for file in ("digest", "manifest.json"):
+                    self._remove(folder / name / file)
+
+    def blob_path(self, digest: Digest) -> str | None:
+        """Return the path of a whole blob, or None where it is not here; a damaged one is thrown away."""
+        path = self._blob(digest)
+        if digest in self._whole:
+            return str(path)
+        with _translated("read a blob"):
+            if not path.is_file():
+                return None
+            if self._verify and _hash_file(path) != digest:
+                self._remove(path)
+                return None
+        self._whole.add(digest)
+        return str(path)
+
+    def blob_partial_path(self, digest: Digest) -> Path:
+        """Return where the bytes of a blob are gathered until `admit_blob`; its folder exists."""
+        path = self._blob(digest)
+        with _translated("make a folder for a blob"):
+            self._make_folder(path.parent)
+        return path.with_name(f"{digest}.part")
+
+    def admit_blob(self, digest: Digest, partial: Path) -> None:
+        """Take a gathered file among the blobs, in one atomic step.
+
+        Raises:
+            TrustError: It is not what the digest names; the file is gone, so that the next try begins anew.
+            TransientError: The disk does not take it.
+        """
+        path = self._blob(digest)
+        with _translated("take a blob"):
+            if _hash_file(partial) != digest:
+                self._remove(partial)
+                raise TrustError("BLOB-DIGEST", f"the content fetched for {digest[:12]} is something else")
+            self._make_folder(path.parent)
+            _sync(partial)
+            partial.chmod(0o600)
+            partial.replace(path)
+            _sync(path.parent)
+        self._whole.add(digest)
+
+    def collect_garbage(self, keep: Sequence[Digest]) -> None:
+        """Remove blobs, and what was gathered of them, that no slot names and that are not in `keep`."""
+        wanted = set(keep)
+        for model in self.models():
+            for slot in ("a", "b"):
+                content = self.slot(model, "a" if slot == "a" else "b")
+                wanted.update(() if content is None else (item.sha256 for item in content.manifest.artifacts))
+        with _translated("remove old blobs"):
+            for path in sorted(self._folder.glob("blobs/??/*")):
+                digest = path.name.removesuffix(".part")
+                if digest not in wanted:
+                    self._whole.discard(Digest(digest))
+                    self._remove(path)
+
+    def _read_slot(self, model: str, slot: SlotName) -> SlotContent | None:
+        folder = self._model(model) / slot
+        recorded = self._read(folder / "digest", MAX_SMALL_BYTES)
+        content = self._read(folder / "manifest.json", MAX_MANIFEST_BYTES)
+        if recorded is None or content is None or recorded != sha256(content).encode("ascii"):
+            return None
+        try:
+            manifest = Manifest.decode(content)
+        except InputError:
+            return None
+        for artifact in manifest.artifacts:
+            path = self.blob_path(artifact.sha256)
+            if path is None or Path(path).stat().st_size != artifact.size_bytes:
+                return None
+        return SlotContent(manifest=manifest, digest=sha256(content))
+
+    def _journal(self, name: str) -> Path:
+        if not _ENTRY.fullmatch(name):
+            raise InputError(f"{name[:80]!r} is not the name of a journal entry")
+        return self._folder / "journal" / f"{name}.json"
+
+    def _model(self, model: str) -> Path:
+        return self._folder / "models" / parse_name(model)
+
+    def _blob(self, digest: Digest) -> Path:
+        return self._folder / "blobs" / parse_digest(digest)[:2] / digest
+
+    def _read(self, path: Path, limit: int) -> bytes | None:
+        with _translated(f"read {path.name}"):
+            try:
+                with path.open("rb") as file:
+                    content = file.read(limit + 1)
+            except FileNotFoundError:
+                return None
+        if len(content) > limit:
+            raise InputError(f"{path} is larger than {limit} bytes: damaged")
+        return content
+
+    def _write(self, path: Path, content: bytes) -> None:
+        with _translated(f"write {path.name}"):
+            self._make_folder(path.parent)
+            # One name per file: what a kill leaves behind is overwritten by the next write.
+            temporary = path.with_name(f".{path.name}.tmp")
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            _sync(path.parent)
+
+    def _remove(self, path: Path) -> None:
+        if path.exists():
+            path.unlink()
+            _sync(path.parent)
+
+    def _make_folder(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        self._make_folder(folder.parent)
+        folder.mkdir(0o700)
+        _sync(folder.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _hash_file(path: Path) -> Digest:
+    state = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            state.update(chunk)
+    return Digest(state.hexdigest())
+
+
+def _is_name(text: str) -> bool:
+    try:
+        parse_name(text)
+    except InputError:
+        return False
+    return True
+
+
+@contextmanager
+def _translated(act: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TransientError(f"cannot {act}: {error.strerror or error}") from error

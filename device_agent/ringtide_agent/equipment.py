@@ -1,0 +1,67 @@
+"""What one agent is made of: its ports and its settings; wiring fills them in."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ringtide_agent.ports import (
+    ArtifactSource,
+    Clock,
+    InferenceService,
+    Prober,
+    PublicationSource,
+    ReportSink,
+    Store,
+    Trust,
+)
+from ringtide_contract.ids import DeviceId
+from ringtide_contract.keys import PrivateKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """The world, by role."""
+
+    clock: Clock
+    """The present."""
+    source: PublicationSource
+    """Publications."""
+    trust: Trust
+    """The TUF client."""
+    store: Store
+    """The disk."""
+    artifacts: ArtifactSource
+    """Artifacts."""
+    prober: Prober
+    """Trial runs."""
+    service: InferenceService
+    """What serves."""
+    sink: ReportSink
+    """Where reports go."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a person has configured."""
+
+    fleet: str
+    """The fleet this device is enrolled in."""
+    device: DeviceId
+    """Its id."""
+    hardware_class: str
+    """Its hardware class; manifests for another are refused."""
+    key: PrivateKey
+    """Signs reports."""
+    session: str
+    """Random name of this run of the agent."""
+    version: str
+    """Version of the agent."""
+    built_at: datetime
+    """When the agent was built: no honest clock shows an earlier time."""
+    poll_interval_s: int = 60
+    """Seconds between polls."""
+    report_interval_s: int = 900
+    """Least seconds between reports of counters alone; a change of state is reported at once."""
+    max_silence_s: int = 24 * 3600
+    """Most seconds between reports."""
+    rollout_silence_s: int = 3600
+    """Most seconds between reports while a rollout reaches this device."""

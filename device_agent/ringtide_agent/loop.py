@@ -1,0 +1,254 @@
+"""The reconcile loop: tend, poll, reconcile, serve, report, in this order, on every turn."""
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime
+from typing import Literal, TypeVar
+
+from ringtide_agent import publication_state as publication
+from ringtide_agent.decide import Staleness
+from ringtide_agent.equipment import Ports, Settings
+from ringtide_agent.journal import ORDERS_ENTRY, REPORTS_ENTRY
+from ringtide_agent.limits import pause_s
+from ringtide_agent.orders import Orders
+from ringtide_agent.ports import ServedModel
+from ringtide_agent.reconcile import Models
+from ringtide_agent.reporting import Ledger, Observation, due, write_report
+from ringtide_agent.serving import served_models
+from ringtide_agent.steps.pull import pull
+from ringtide_agent.steps.verify import Known, verify
+from ringtide_contract.acceptance import GROUND, Floor
+from ringtide_contract.errors import InputError, TransientError
+from ringtide_contract.report import MAX_NOTE, Condition
+
+Outcome = Literal["converged", "not-converged", "refused"]
+"""What one turn came to: everything asked runs and is confirmed; not so; or the publication was refused."""
+
+TURN_S = 1.0
+"""Seconds between turns: how soon an ended worker is seen. A turn with nothing to do costs well under a millisecond."""
+
+T = TypeVar("T")
+
+_log = logging.getLogger("ringtide.agent")
+
+
+class Agent:
+    """One device's agent over its ports."""
+
+    def __init__(self, ports: Ports, settings: Settings, chance: Callable[[], float]) -> None:
+        """Read what the disk knows; touch nothing else.
+
+        Args:
+            ports: The world.
+            settings: What a person has configured.
+            chance: Gives random numbers in [0, 1) for the jitter of polls.
+
+        Raises:
+            InputError: The floor on the disk is damaged and nothing else says what it was.
+        """
+        self._ports, self._settings, self._chance = ports, settings, chance
+        self._orders = self._read(ORDERS_ENTRY, Orders.decode)
+        self._floor = self._load_floor()
+        self._publication: publication.PublicationState = publication.Waiting(reason="no poll since the start")
+        self._known: Known | None = None
+        self._hinted, self._polled_s = False, -publication.WAKE_GAP_S
+        self._ledger = self._read(REPORTS_ENTRY, Ledger.decode) or Ledger()
+        self._push_tries, self._push_at_s = 0, 0
+        self._shaped: tuple[ServedModel, ...] | None = None
+        self._shape_tries, self._shape_at_s, self._shape_trouble = 0, 0, ""
+        self._models = Models(ports, settings, self._shape, self._follow)
+        self._models.recover(self._orders, self._now_s())
+
+    def tick(self, now: datetime) -> None:
+        """Make one turn: every step of the order, each up to where it must wait."""
+        for step in (self._tend, self._poll, self._reconcile, self._serve, self._report):
+            step(now)
+
+    def once(self) -> Outcome:
+        """Make one turn and say what it came to."""
+        self.tick(self._ports.clock.now())
+        return self.outcome()
+
+    def outcome(self) -> Outcome:
+        """Say where the device stands."""
+        if isinstance(self._publication, publication.Distrusting):
+            return "refused"
+        if self._orders is None or self._staleness(self._ports.clock.now()) is not None:
+            return "not-converged"
+        return "converged" if self._models.converged(self._orders) else "not-converged"
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """Make turns until `stop` says so."""
+        while not stop():
+            self.tick(self._ports.clock.now())
+            self._ports.clock.sleep(TURN_S)
+
+    def hint(self) -> None:
+        """Poll at the next turn: something is said to have changed. It may be called from any thread."""
+        self._hinted = True
+
+    def _tend(self, now: datetime) -> None:  # noqa: ARG002 - every step of a turn has one shape
+        try:
+            self._ports.service.tend()
+        except TransientError as error:
+            _log.warning("the service could not be tended: %s", error)
+
+    def _poll(self, now: datetime) -> None:
+        state, now_s = self._publication, self._now_s()
+        hinted = self._hinted and now_s - self._polled_s >= publication.WAKE_GAP_S
+        if not isinstance(state, publication.Waiting | publication.Distrusting) or (now_s < state.next_s and not hinted):
+            return
+        self._hinted, self._polled_s = False, now_s
+        missed = state.missed if isinstance(state, publication.Waiting) else 0
+        next_s = publication.next_poll_s(now_s, self._settings.poll_interval_s, 0, self._chance())
+        retry_s = publication.next_poll_s(now_s, self._settings.poll_interval_s, missed + 1, self._chance())
+        ground = self._clock_floor()
+        if now < ground:
+            reason = f"the clock says {now:%Y-%m-%d %H:%M}, but it is {ground:%Y-%m-%d %H:%M} at least"
+            self._publish(publication.ClockBehind(reason=reason, next_s=next_s))
+            return
+        self._publish(publication.PollDue())
+        with ExitStack() as stack:
+            opened = pull(self._ports.source, stack, retry_s=retry_s)
+            if isinstance(opened, publication.Missed):
+                self._publish(opened)
+                return
+            event, snapshot = opened
+            self._publish(event)
+            verified = verify(
+                self._ports.trust,
+                self._ports.store,
+                self._settings,
+                snapshot,
+                floor=self._floor,
+                known=self._known,
+                now=now,
+                next_s=next_s,
+                retry_s=retry_s,
+            )
+        if isinstance(verified, tuple):
+            taken, self._known = verified
+            self._orders, self._floor = taken.orders, taken.floor
+            self._publish(taken)
+            return
+        if isinstance(verified, publication.Missed):
+            self._floor = self._load_floor()  # the disk may have failed between the floor and the orders
+        self._publish(verified)
+
+    def _reconcile(self, now: datetime) -> None:
+        self._models.reconcile(self._orders, self._staleness(now), now)
+
+    def _serve(self, now: datetime) -> None:  # noqa: ARG002
+        if self._now_s() >= self._shape_at_s:
+            self._follow()
+
+    def _report(self, now: datetime) -> None:
+        seen = Observation(
+            orders=self._orders, conditions=self._conditions(now), models=self._models.report(self._orders)
+        )
+        try:
+            if due(self._ledger, seen, self._settings, now):
+                ledger = write_report(self._ledger, seen, self._settings, now)
+                self._ports.store.save_journal(REPORTS_ENTRY, ledger.encode())
+                self._ledger = ledger
+            if self._ledger.outbox and self._now_s() >= self._push_at_s:
+                self._push()
+        except TransientError as error:
+            self._push_at_s = self._now_s() + pause_s(self._push_tries)
+            self._push_tries += 1
+            _log.warning("reports stay in the outbox: %s", error)
+
+    def _push(self) -> None:
+        self._ports.sink.push(self._settings.device, self._ledger.outbox)
+        ledger = self._ledger.emptied()
+        self._ports.store.save_journal(REPORTS_ENTRY, ledger.encode())
+        self._ledger, self._push_tries = ledger, 0
+
+    def _shape(self) -> None:
+        quarantine = None if self._orders is None else self._orders.quarantine
+        wanted = served_models(self._ports.store, self._models.records, quarantine)
+        if wanted == self._shaped:
+            return
+        try:
+            self._ports.service.shape(wanted)
+        except (InputError, TransientError) as error:
+            self._shaped = None
+            self._shape_trouble = str(error)
+            self._shape_at_s = self._now_s() + pause_s(self._shape_tries)
+            self._shape_tries += 1
+            raise
+        self._shaped, self._shape_tries, self._shape_trouble = wanted, 0, ""
+
+    def _follow(self) -> None:
+        try:
+            self._shape()
+        except (InputError, TransientError) as error:
+            _log.warning("the service does not serve what the disk says: %s", error)
+
+    def _publish(self, event: publication.PublicationEvent) -> None:
+        before = self._publication
+        self._publication = publication.advance(before, event)
+        if isinstance(event, publication.Taken | publication.Untrusted | publication.Missed | publication.ClockBehind):
+            names = type(before).__name__, type(event).__name__, type(self._publication).__name__
+            _log.info("publication: %s + %s -> %s: %s", *names, self._publication.reason)
+
+    def _clock_floor(self) -> datetime:
+        return self._settings.built_at if self._orders is None else max(self._settings.built_at, self._orders.issued_at)
+
+    def _staleness(self, now: datetime) -> Staleness | None:
+        if now < self._clock_floor():
+            return "clock"
+        state, orders = self._publication, self._orders
+        expired = isinstance(state, publication.Distrusting) and state.rule in publication.EXPIRED_RULES
+        if orders is not None and (expired or now > orders.not_after or _older(orders.floor, self._floor)):
+            return "stale"
+        return None
+
+    def _conditions(self, now: datetime) -> tuple[Condition, ...]:
+        found: dict[str, str] = {}
+        staleness, state = self._staleness(now), self._publication
+        if staleness == "stale":
+            found["stale"] = "the publication has expired; it keeps serving and installs nothing new"
+        if staleness == "clock":
+            found["clock-behind"] = (
+                f"the clock is behind {self._clock_floor():%Y-%m-%d %H:%M}; no poll until it is right"
+            )
+        if isinstance(state, publication.Distrusting) and state.rule not in publication.EXPIRED_RULES:
+            found["trust-refused"] = state.reason
+        if isinstance(state, publication.Waiting) and state.missed:
+            found["source-unreachable"] = state.reason
+        if self._orders is not None and self._orders.state == "held":
+            found["held"] = "the device is held: it keeps what it runs"
+        if self._shape_trouble:
+            found["not-serving"] = self._shape_trouble
+        found.update(self._models.conditions(self._orders))
+        return tuple(Condition(type=kind, note=note[:MAX_NOTE]) for kind, note in sorted(found.items()))
+
+    def _load_floor(self) -> Floor:
+        known = GROUND if self._orders is None else self._orders.floor
+        try:
+            saved = self._ports.store.load_floor()
+        except InputError:
+            if known == GROUND:
+                raise
+            _log.warning("the floor on the disk is damaged; the newest accepted publication stands in for it")
+            return known
+        return known if _older(saved, known) else saved
+
+    def _read(self, name: str, decode: Callable[[bytes], T]) -> T | None:
+        content = self._ports.store.load_journal(name)
+        if content is None:
+            return None
+        try:
+            return decode(content)
+        except InputError as error:
+            _log.warning("the journal entry %s is damaged and left aside: %s", name, error)
+            return None
+
+    def _now_s(self) -> int:
+        return int(self._ports.clock.monotonic_s())
+
+
+def _older(floor: Floor, other: Floor) -> bool:
+    return (floor.epoch, floor.generation) < (other.epoch, other.generation)

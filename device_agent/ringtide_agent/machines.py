@@ -1,0 +1,64 @@
+"""The page that shows both machines, made from their tables."""
+
+from collections.abc import Mapping
+from typing import TypeVar, get_args
+
+from ringtide_agent import publication_state, state
+from ringtide_agent.limits import LIMITS
+
+S = TypeVar("S")
+E = TypeVar("E")
+
+_HEAD = """# The device's two machines
+
+Made from the tables in `state.py`, `limits.py` and `publication_state.py` of the agent; a test compares this page with
+them. A pair that is not in a table raises: it is a mistake in the program, never a state of the world.
+"""
+
+_MODEL = """## One model
+
+`Idle → Fetching → Staging → Probing → Activating → Probation → Confirming → Idle`. Before `Activating` nothing that
+serves has changed. The newest valid publication supersedes whatever is under way; only a switch that has begun is
+finished first. Shadowing before the switch is left out: probation compares with the stable release instead.
+"""
+
+_PUBLICATION = """## The publication
+
+`Waiting → Pulling → Verifying → Waiting`, once for the device. A refused publication changes nothing that was accepted
+before it.
+"""
+
+
+def render_machines() -> str:
+    """Return the page."""
+    parts = [
+        _HEAD,
+        _MODEL,
+        _table(state.TRANSITIONS),
+        "### Bounds\n",
+        _limits(),
+        _PUBLICATION,
+        _table(publication_state.TRANSITIONS),
+    ]
+    return "\n".join(parts)
+
+
+def _table(transitions: Mapping[tuple[type[S], type[E]], type[S]]) -> str:
+    rows = [
+        f"| {before.__name__} | {event.__name__} | {after.__name__} |" for (before, event), after in transitions.items()
+    ]
+    return "\n".join(["| state | event | state after |", "| --- | --- | --- |", *rows, ""])
+
+
+def _limits() -> str:
+    rows = []
+    for kind in get_args(state.ModelState):
+        limit = LIMITS[kind]
+        rows.append(
+            f"| {kind.__name__} | {_bound(limit.deadline_s, ' s')} | {_bound(limit.tries, '')} | {limit.then} |"
+        )
+    return "\n".join(["| state | at most | tries | then |", "| --- | --- | --- | --- |", *rows, ""])
+
+
+def _bound(value: int | None, unit: str) -> str:
+    return "-" if value is None else f"{value}{unit}"

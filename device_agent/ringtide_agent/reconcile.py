@@ -1,0 +1,223 @@
+"""Every model's machine, driven: look, decide, act, journal, until each must wait."""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import assert_never
+
+from ringtide_agent.decide import PERFORM, STAY, Next, Staleness, View, decide
+from ringtide_agent.equipment import Ports, Settings
+from ringtide_agent.events import ModelEvent, Resumed
+from ringtide_agent.journal import decode_record, encode_record, model_entry
+from ringtide_agent.limits import ADVANCES_PER_TURN, pause_s
+from ringtide_agent.orders import Orders
+from ringtide_agent.ports import SlotContent, SlotName
+from ringtide_agent.reporting import model_report
+from ringtide_agent.state import (
+    FRESH,
+    Activating,
+    Confirming,
+    Deferred,
+    Fetching,
+    Idle,
+    Probation,
+    Probing,
+    Record,
+    Refused,
+    Removing,
+    Reverted,
+    Reverting,
+    Staging,
+    Work,
+    apply,
+)
+from ringtide_agent.steps.activate import activate
+from ringtide_agent.steps.confirm import confirm
+from ringtide_agent.steps.fetch import fetch
+from ringtide_agent.steps.probe import probe
+from ringtide_agent.steps.remove import remove
+from ringtide_agent.steps.revert import revert
+from ringtide_agent.steps.stage import stage
+from ringtide_agent.steps.watch import watch
+from ringtide_contract.errors import InputError, TransientError
+from ringtide_contract.report import ModelReport
+
+_log = logging.getLogger("ringtide.agent")
+
+
+class Models:
+    """The models of this device."""
+
+    def __init__(self, ports: Ports, settings: Settings, shape: Callable[[], None], follow: Callable[[], None]) -> None:
+        """Begin without any; `recover` reads them.
+
+        Args:
+            ports: The world.
+            settings: What a person has configured.
+            shape: Makes the service serve what the disk says, or raises.
+            follow: The same, but a failure is left to the next turn.
+        """
+        self._ports, self._settings = ports, settings
+        self._shape, self._follow = shape, follow
+        self._records: dict[str, Record] = {}
+        self._disk_trouble, self._disk_tries, self._disk_at_s = "", 0, 0
+
+    @property
+    def records(self) -> Mapping[str, Record]:
+        """Model to where it stands."""
+        return self._records
+
+    def recover(self, orders: Orders | None, now_s: int) -> None:
+        """Take up what the journal says; an act that was under way begins again, and that counts as a try."""
+        for model in sorted({*self._ports.store.models(), *(() if orders is None else orders.models)}):
+            record = self._load(model)
+            if isinstance(record.state, Work):
+                resumed = apply(
+                    record, Resumed(at_s=now_s, reason=f"the agent started anew: {record.state.reason}"[:300])
+                )
+                _log.info("%s: taken up in %s", model, type(record.state).__name__)
+                try:
+                    self._ports.store.save_journal(model_entry(model), encode_record(resumed))
+                except TransientError as error:
+                    self._disk_trouble = str(error)
+                record = resumed
+            self._records[model] = record
+
+    def reconcile(self, orders: Orders | None, staleness: Staleness | None, now: datetime) -> None:
+        """Advance every model up to where it must wait; what may take long, a fetch, comes last."""
+        if self._now_s() < self._disk_at_s:
+            return
+        for model in () if orders is None else orders.models:
+            if model not in self._records:
+                self._records[model] = self._load(model)
+        try:
+            for model in sorted(
+                self._records, key=lambda name: (isinstance(self._records[name].state, Fetching), name)
+            ):
+                self._advance(model, orders, staleness, now)
+        except TransientError as error:
+            self._disk_trouble = str(error)
+            self._disk_at_s = self._now_s() + pause_s(self._disk_tries)
+            self._disk_tries += 1
+            _log.warning("the disk does not take the journal: %s", error)
+        else:
+            self._disk_trouble, self._disk_tries = "", 0
+
+    def converged(self, orders: Orders) -> bool:
+        """Tell whether every model runs what is asked, confirmed."""
+        return all(self._as_asked(model, orders) for model in orders.models)
+
+    def report(self, orders: Orders | None) -> dict[str, ModelReport]:
+        """Return what there is to say of every model that is here or asked for."""
+        parts: dict[str, ModelReport] = {}
+        counters = self._ports.service.counters()
+        for model, record in self._records.items():
+            order = None if orders is None else orders.models.get(model)
+            slots = self._slots(model)
+            slot = self._ports.store.active_slot(model)
+            if order is None and slot is None:
+                continue
+            mine = {content.digest for content in slots.values()} | {item.manifest for item in record.failures}
+            parts[model] = model_report(
+                record,
+                None if slot is None else slots.get(slot),
+                None if order is None else order.assignment.manifest,
+                [item for item in counters if item.manifest in mine],
+            )
+        return parts
+
+    def conditions(self, orders: Orders | None) -> dict[str, str]:
+        """Return what is abnormal about models and their disk."""
+        found = {"disk-full": self._disk_trouble} if self._disk_trouble else {}
+        for model in self._records if orders is not None else ():
+            slot = self._ports.store.active_slot(model)
+            active = None if slot is None else self._ports.store.slot(model, slot)
+            entry = None if orders is None or active is None else orders.quarantine.entry_against(active.manifest)
+            if entry is not None and active is not None:
+                found["quarantined"] = f"{model} still runs {active.manifest.release}, which is banned: {entry.reason}"
+        return found
+
+    def _advance(self, model: str, orders: Orders | None, staleness: Staleness | None, now: datetime) -> None:
+        for _ in range(ADVANCES_PER_TURN):
+            view = self._view(model, orders, staleness, now)
+            answer = decide(view)
+            if answer is PERFORM:
+                answer = self._perform(view)
+            if isinstance(answer, Next):
+                return
+            self._commit(model, answer)
+        _log.warning("%s: %d transitions in one turn; the rest follows in the next", model, ADVANCES_PER_TURN)
+
+    def _perform(self, view: View) -> ModelEvent | Next:
+        state, order = view.record.state, view.order
+        match state:
+            case Fetching() if order is not None and order.manifest is not None:
+                return fetch(self._ports, view, state, order.manifest)
+            case Staging() if order is not None and order.content is not None:
+                return stage(self._ports, view, state, order.content)
+            case Probing():
+                return probe(self._ports, view, state)
+            case Activating():
+                return activate(self._ports, view, state, self._shape)
+            case Probation() if view.active is not None:
+                return watch(self._ports, view, state, view.active.manifest.probation)
+            case Confirming():
+                return confirm(state, self._follow)
+            case Reverting():
+                return revert(self._ports, view, state, self._follow)
+            case Removing():
+                return remove(self._ports, view, state, self._follow)
+            case Idle() | Deferred() | Refused() | Reverted() | Fetching() | Staging() | Probation():
+                return STAY  # `decide` asks for no act here
+            case _:
+                assert_never(state)
+
+    def _commit(self, model: str, event: ModelEvent) -> None:
+        before = self._records[model]
+        after = apply(before, event)
+        content = encode_record(after)
+        self._ports.store.save_journal(model_entry(model), content)
+        self._records[model] = after
+        names = type(before.state).__name__, type(event).__name__, type(after.state).__name__
+        extra = {"model": model, "state": names[0], "event": names[1], "after": names[2], "reason": event.reason}
+        _log.info("%s: %s + %s -> %s: %s", model, *names, event.reason, extra=extra)
+
+    def _view(self, model: str, orders: Orders | None, staleness: Staleness | None, now: datetime) -> View:
+        return View(
+            model=model,
+            record=self._records[model],
+            active_slot=self._ports.store.active_slot(model),
+            slots=self._slots(model),
+            orders=orders,
+            staleness=staleness,
+            hardware_class=self._settings.hardware_class,
+            now=now,
+            now_s=self._now_s(),
+        )
+
+    def _slots(self, model: str) -> dict[SlotName, SlotContent]:
+        names: tuple[SlotName, SlotName] = ("a", "b")
+        found = {name: self._ports.store.slot(model, name) for name in names}
+        return {name: content for name, content in found.items() if content is not None}
+
+    def _as_asked(self, model: str, orders: Orders) -> bool:
+        wanted, record = orders.models[model].assignment.manifest, self._records.get(model, FRESH)
+        slot = self._ports.store.active_slot(model)
+        active = None if slot is None else self._ports.store.slot(model, slot)
+        if wanted is None:
+            return slot is None
+        running = None if active is None else active.digest
+        return isinstance(record.state, Idle) and running == wanted == record.confirmed
+
+    def _load(self, model: str) -> Record:
+        content = self._ports.store.load_journal(model_entry(model))
+        if content is None:
+            return FRESH
+        try:
+            return decode_record(content)
+        except InputError as error:
+            _log.warning("%s: the journal is damaged and left aside: %s", model, error)
+            return FRESH
+
+    def _now_s(self) -> int:
+        return int(self._ports.clock.monotonic_s())

@@ -1,0 +1,259 @@
+"""What the device says of itself, when it says it, and the outbox that keeps it until somebody has taken it."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from ringtide_agent.equipment import Settings
+from ringtide_agent.orders import Orders
+from ringtide_agent.ports import SlotContent
+from ringtide_agent.state import (
+    Confirming,
+    Deferred,
+    Idle,
+    ModelState,
+    Probation,
+    Record,
+    Refused,
+    Reverted,
+    Reverting,
+)
+from ringtide_contract import fields
+from ringtide_contract.canonical import Json, decode, encode
+from ringtide_contract.envelope import REPORT, seal
+from ringtide_contract.errors import InputError
+from ringtide_contract.ids import Digest, format_instant, parse_digest, parse_instant, sha256
+from ringtide_contract.report import (
+    MAX_NOTE,
+    MAX_REPORT_BYTES,
+    Condition,
+    Counters,
+    ModelReport,
+    Phase,
+    Report,
+    Running,
+)
+
+OUTBOX_REPORTS = 64
+"""Reports that wait for a connection. Older ones are dropped whole; their numbers stay used, so the gap shows, and
+since counters are cumulative the next report carries what they said."""
+
+OUTBOX_BYTES = 1024 * 1024
+"""The outbox is rewritten with every report; a megabyte bounds the wear of the flash."""
+
+MAX_OUTBOX_ENTRY_BYTES = 4 * 1024 * 1024
+"""The journal entry with its encoding."""
+
+SESSIONS_REPORTED = 16
+"""Serving sessions per model in a report, the newest; fewer where the report would grow over its limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """What must survive a restart so that the chain of reports has no break and nothing is sent twice differently."""
+
+    number: int = 0
+    """Number of the last report; 0 before the first."""
+    previous: Digest | None = None
+    """SHA-256 of its payload."""
+    sent_at: datetime | None = None
+    """When it was made, by the device's clock."""
+    facts: Digest | None = None
+    """Digest of what it said apart from counters and times."""
+    figures: Digest | None = None
+    """Digest of its counters."""
+    outbox: Mapping[int, bytes] = field(default_factory=lambda: MappingProxyType({}))
+    """Sealed reports that nobody has taken yet, by number."""
+
+    @classmethod
+    def decode(cls, content: bytes) -> "Ledger":
+        """Read what `encode` wrote.
+
+        Raises:
+            InputError: Damaged.
+        """
+        data = fields.members(decode(content, limit=MAX_OUTBOX_ENTRY_BYTES), "ledger")
+        sent_at = fields.optional_text(data, "sentAt")
+        outbox = fields.mapping(data, "outbox", fields.string)
+        try:
+            reports = {int(number): base64.b64decode(text, validate=True) for number, text in outbox.items()}
+        except ValueError as error:
+            raise InputError("the outbox is damaged") from error
+        return cls(
+            number=fields.integer(data, "number"),
+            previous=_digest(data, "previous"),
+            sent_at=None if sent_at is None else parse_instant(sent_at),
+            facts=_digest(data, "facts"),
+            figures=_digest(data, "figures"),
+            outbox=reports,
+        )
+
+    def emptied(self) -> "Ledger":
+        """Return the ledger after everything in the outbox was taken."""
+        return replace(self, outbox=MappingProxyType({}))
+
+    def encode(self) -> bytes:
+        """Write the ledger for the journal."""
+        outbox: dict[str, Json] = {
+            str(number): base64.b64encode(sealed).decode("ascii") for number, sealed in self.outbox.items()
+        }
+        return encode(
+            {
+                "number": self.number,
+                "previous": self.previous,
+                "sentAt": None if self.sent_at is None else format_instant(self.sent_at),
+                "facts": self.facts,
+                "figures": self.figures,
+                "outbox": outbox,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What there is to say of the device at one moment."""
+
+    orders: Orders | None
+    """The orders in force."""
+    conditions: tuple[Condition, ...]
+    """What is abnormal."""
+    models: Mapping[str, ModelReport]
+    """Where every model stands."""
+
+    @property
+    def facts(self) -> Digest:
+        """Digest of everything whose change is worth a report at once; free texts, times and counters are not."""
+        models: dict[str, Json] = {
+            model: [
+                part.phase,
+                None if part.active is None else part.active.manifest,
+                part.desired,
+                [[failure.manifest, failure.step] for failure in part.failures],
+            ]
+            for model, part in self.models.items()
+        }
+        number = [0, 0] if self.orders is None else [self.orders.floor.epoch, self.orders.floor.generation]
+        return sha256(encode([models, number, [condition.type for condition in self.conditions]]))
+
+    @property
+    def figures(self) -> Digest:
+        """Digest of the counters."""
+        return sha256(encode([[item.to_dict() for item in part.counters] for part in self.models.values()]))
+
+    @property
+    def in_rollout(self) -> bool:
+        """Whether a rollout reaches this device."""
+        return self.orders is not None and any(
+            order.assignment.ring is not None for order in self.orders.models.values()
+        )
+
+
+def model_report(
+    record: Record, active: SlotContent | None, desired: Digest | None, counters: Sequence[Counters]
+) -> ModelReport:
+    """Return what there is to say of one model.
+
+    Args:
+        record: Where it stands.
+        active: What it runs from.
+        desired: What the orders ask for.
+        counters: Its counters, oldest session first.
+    """
+    running = None
+    if active is not None:
+        running = Running(manifest=active.digest, release=active.manifest.release, variant=active.manifest.variant)
+    return ModelReport(
+        phase=phase_of(record, running),
+        active=running,
+        desired=desired,
+        reason=record.state.reason[:MAX_NOTE],
+        failures=record.failures,
+        counters=tuple(counters)[-SESSIONS_REPORTED:],
+    )
+
+
+def phase_of(record: Record, active: Running | None) -> Phase:
+    """Return the phase: only a model whose active release has passed probation here is confirmed."""
+    state: ModelState = record.state
+    match state:
+        case Idle():
+            if active is None:
+                return "absent"
+            return "confirmed" if active.manifest == record.confirmed else "probation"
+        case Deferred():
+            return "deferred"
+        case Refused():
+            return "refused"
+        case Reverted() | Reverting():
+            return "reverted"
+        case Probation() | Confirming():
+            return "probation"
+        case _:
+            return "installing"
+
+
+def due(ledger: Ledger, seen: Observation, settings: Settings, now: datetime) -> bool:
+    """Tell whether a report is to be made now."""
+    if ledger.sent_at is None or ledger.facts != seen.facts:
+        return True
+    silence = settings.max_silence_s
+    if seen.in_rollout:
+        silence = min(silence, settings.rollout_silence_s)
+    age = now - ledger.sent_at
+    if age < timedelta(0) or age >= timedelta(seconds=silence):
+        return True
+    return age >= timedelta(seconds=settings.report_interval_s) and ledger.figures != seen.figures
+
+
+def write_report(ledger: Ledger, seen: Observation, settings: Settings, now: datetime) -> Ledger:
+    """Make, seal and enqueue the next report; the caller makes the ledger durable before anything is sent."""
+    floor = None if seen.orders is None else seen.orders.floor
+    report = Report(
+        fleet=settings.fleet,
+        device=settings.device,
+        number=ledger.number + 1,
+        previous=ledger.previous,
+        session=settings.session,
+        agent=settings.version,
+        device_time=now,
+        epoch=0 if floor is None else floor.epoch,
+        generation=0 if floor is None else floor.generation,
+        statement=None if floor is None else floor.payload,
+        conditions=seen.conditions,
+        models=seen.models,
+    )
+    payload = _fitting(report)
+    sealed = encode(seal(settings.key, REPORT, payload).to_dict())
+    return Ledger(
+        number=report.number,
+        previous=sha256(payload),
+        sent_at=now.replace(microsecond=0),
+        facts=seen.facts,
+        figures=seen.figures,
+        outbox=_bounded({**ledger.outbox, report.number: sealed}),
+    )
+
+
+def _fitting(report: Report) -> bytes:
+    """Encode a report with as many serving sessions as its size allows, the newest first."""
+    for sessions in (SESSIONS_REPORTED, 4, 1):
+        models = {model: replace(part, counters=part.counters[-sessions:]) for model, part in report.models.items()}
+        payload = replace(report, models=models).encode()
+        if len(payload) <= MAX_REPORT_BYTES:
+            return payload
+    models = {model: replace(part, counters=(), failures=part.failures[-1:]) for model, part in report.models.items()}
+    return replace(report, models=models).encode()
+
+
+def _bounded(outbox: dict[int, bytes]) -> Mapping[int, bytes]:
+    numbers = sorted(outbox)[-OUTBOX_REPORTS:]
+    while len(numbers) > 1 and sum(len(outbox[number]) for number in numbers) > OUTBOX_BYTES:
+        numbers.pop(0)
+    return {number: outbox[number] for number in numbers}
+
+
+def _digest(data: Mapping[str, object], name: str) -> Digest | None:
+    text = fields.optional_text(data, name)
+    return None if text is None else parse_digest(text)

@@ -1,0 +1,32 @@
+"""Bring every artifact of a release to the disk."""
+
+from ringtide_agent.decide import View
+from ringtide_agent.equipment import Ports
+from ringtide_agent.events import Faltered, Fetched, Rejected
+from ringtide_agent.limits import pause_s
+from ringtide_agent.state import Fetching
+from ringtide_contract.errors import TransientError, TrustError
+from ringtide_contract.manifest import Manifest
+from ringtide_contract.report import MAX_NOTE
+
+
+def fetch(ports: Ports, view: View, state: Fetching, manifest: Manifest) -> Fetched | Rejected | Faltered:
+    """Fetch what is not here yet; a release that is whole in a slot needs no network at all."""
+    missing = [artifact for artifact in manifest.artifacts if ports.store.blob_path(artifact.sha256) is None]
+    try:
+        if missing:
+            ports.store.collect_garbage(() if view.orders is None else view.orders.artifacts)
+        for artifact in missing:
+            ports.artifacts.fetch(artifact.sha256, artifact.size_bytes, artifact.uris)
+    except TrustError as error:
+        return Rejected(
+            subject=state.subject, cause="content", generation=view.generation, reason=str(error)[:MAX_NOTE]
+        )
+    except TransientError as error:
+        return Faltered(retry_at_s=_now_s(ports) + pause_s(state.tries), reason=str(error)[:MAX_NOTE])
+    reason = f"{len(missing)} of {len(manifest.artifacts)} artifacts fetched, all are here"
+    return Fetched(subject=state.subject, at_s=_now_s(ports), reason=reason)
+
+
+def _now_s(ports: Ports) -> int:
+    return int(ports.clock.monotonic_s())
