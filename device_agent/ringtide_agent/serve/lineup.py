@@ -60,7 +60,7 @@ class Lineup:
         for model in wanted:
             try:
                 active = self._load(model.active, pool)
-                stable = None if model.stable is None else self._load(model.stable, pool)
+                stable = self._load_stable(model, pool, serves=model.model in before)
             except InputError as error:
                 errors[model.model] = f"{model.active.manifest.release}: {error}"
                 if model.model in before:
@@ -89,6 +89,20 @@ class Lineup:
     def _loaded(self) -> dict[Digest, Loaded]:
         both = [(serving.active, serving.stable) for serving in self.serving.values()]
         return {loaded.digest: loaded for pair in both for loaded in pair if loaded is not None}
+
+    def _load_stable(self, model: WantedModel, pool: dict[Digest, Loaded], *, serves: bool) -> Loaded | None:
+        """Load the release to compare with.
+
+        A switch is refused without it, for there would be nothing to go back to; after a restart, serving comes first.
+        """
+        if model.stable is None:
+            return None
+        try:
+            return self._load(model.stable, pool)
+        except InputError:
+            if serves:
+                raise
+            return None
 
     def _load(self, release: LoadableRelease, pool: dict[Digest, Loaded]) -> Loaded:
         if release.digest not in pool:

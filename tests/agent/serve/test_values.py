@@ -157,6 +157,16 @@ def test_a_session_that_no_model_needs_is_freed(shelf: Shelf) -> None:
     assert freed == ["1"]
 
 
+def test_without_its_stable_release_a_model_starts_but_does_not_switch(shelf: Shelf) -> None:
+    lineup = Lineup("s")
+    one, two = _loadable(shelf.release(linear(1))), _loadable(shelf.release(linear(2), release="2.0.0"))
+    broken = _loadable(shelf.release(b"not a model", release="0.9.0"))
+    assert lineup.apply([WantedModel(model="digits", active=one, stable=broken)]) == {}
+    assert lineup.loaded() == (one.digest,)
+    assert "cannot load" in lineup.apply([WantedModel(model="digits", active=two, stable=broken)])["digits"]
+    assert lineup.serving["digits"].active.digest == one.digest
+
+
 def test_an_inference_over_its_deadline_is_stopped_and_counts_as_a_failure(
     shelf: Shelf, eventually: Callable[[Callable[[], bool]], None]
 ) -> None:
