@@ -3,11 +3,13 @@
 `compile_tree` takes bytes as they are, so that a test can also publish what no honest compiler would.
 """
 
+import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fractions import Fraction
+from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -304,3 +306,9 @@ def statement_of(tree: Tree, *, generation: int = 7, epoch: int = 1) -> Publicat
 def sign_statement(publication: Publication, key: ec.EllipticCurvePrivateKey = STATEMENT_KEY) -> bytes:
     """Return the bundle of a statement."""
     return write_bundle(seal_again(key, IN_TOTO, publication.encode()), key_hint(key.public_key()))
+
+
+def files_of(facts: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the files of a golden publication by path."""
+    text = {path: content.encode() for path, content in facts["files"].items()}
+    return text | {path: base64.b64decode(content) for path, content in facts["tiles"].items()}
