@@ -1,5 +1,7 @@
 """A TUF repository of one fleet in memory, with every key at hand: root 3 of 5, targets 2 of 3, the rest 1 of 1."""
 
+# mypy: disable-error-code="attr-defined, type-var"
+
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 

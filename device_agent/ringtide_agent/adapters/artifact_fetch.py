@@ -46,10 +46,10 @@ class BlobShelf(Protocol):
     def blob_path(self, digest: Digest) -> str | None:
         """Return the path of a whole blob, or None."""
 
-    def blob_partial_path(self, digest: Digest) -> str:
+    def blob_partial_path(self, digest: Digest) -> Path:
         """Return where the part that is here lies; it survives restarts."""
 
-    def admit_blob(self, digest: Digest, partial: str) -> None:
+    def admit_blob(self, digest: Digest, partial: Path) -> None:
         """Make a finished part a blob."""
 
 
@@ -109,14 +109,14 @@ class ArtifactFetcher:
         """
         if self._store.blob_path(digest) is not None:
             return
-        part = Path(self._store.blob_partial_path(digest))
+        part = self._store.blob_partial_path(digest)
         lies: list[str] = []
         failures: list[str] = []
         for uri in uris:
             place = _without_query(uri)
             try:
                 self._from_source(uri, part, digest, size_bytes)
-                self._store.admit_blob(digest, str(part))
+                self._store.admit_blob(digest, part)
             except _WrongBytesError as error:
                 lies.append(f"{place}: {error}")
             except _BrokenOffError as error:

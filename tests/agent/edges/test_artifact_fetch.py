@@ -32,10 +32,10 @@ class Shelf:
         path = self.folder / digest
         return str(path) if path.exists() else None
 
-    def blob_partial_path(self, digest: Digest) -> str:
-        return str(self.folder / f"{digest}.part")
+    def blob_partial_path(self, digest: Digest) -> Path:
+        return self.folder / f"{digest}.part"
 
-    def admit_blob(self, digest: Digest, partial: str) -> None:
+    def admit_blob(self, digest: Digest, partial: Path) -> None:
         os.replace(partial, self.folder / digest)
         self.admitted.append(digest)
 
@@ -124,7 +124,7 @@ def local(tmp_path: Path, content: bytes, name: str = "a model.onnx") -> str:
 
 
 def part(shelf: Shelf) -> Path:
-    return Path(shelf.blob_partial_path(DIGEST))
+    return shelf.blob_partial_path(DIGEST)
 
 
 def test_a_file_is_admitted_once(tmp_path: Path, shelf: Shelf) -> None:

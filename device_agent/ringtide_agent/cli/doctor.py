@@ -1,0 +1,128 @@
+"""`ringtide-agent doctor`: look at everything the agent needs, one line each."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ringtide_agent.cli.options import config_option
+
+if TYPE_CHECKING:
+    from ringtide_agent.config import Configuration
+
+RUNTIME_S = 30
+"""For the child that imports onnxruntime; a small device with a cold disk takes some seconds."""
+
+_RUNTIME = (
+    "import onnxruntime as r; print(r.__version__, ', '.join(p.removesuffix('ExecutionProvider') "
+    "for p in r.get_available_providers()))"
+)
+
+
+@click.command()
+@config_option
+def doctor(config: Path) -> int:
+    """Check key, trust, disk, repositories, runtime, clock and port."""
+    from ringtide_agent.config import load_configuration
+    from ringtide_contract.errors import RingtideError
+
+    configuration = load_configuration(config)
+    failures = 0
+    for name, check, fix in _checks(configuration):
+        try:
+            click.echo(f"[ok]   {name}: {check()}")
+        except (RingtideError, OSError, subprocess.SubprocessError) as error:
+            failures += 1
+            said = " ".join(str(error).partition(" fix: ")[0].split())
+            click.echo(f"[fail] {name}: {said}\n       fix: {fix}")
+    return 1 if failures else 0
+
+
+def _checks(configuration: "Configuration") -> Iterator[tuple[str, Callable[[], str], str]]:
+    folder = configuration.state_dir
+    yield "key", lambda: _key(configuration), "enroll this device again, or chmod 600 the key file"
+    yield "trust", lambda: _trust(configuration), f"put the fleet's trust/1.root.json at {folder}/trust/root.json"
+    yield "disk", lambda: _disk(configuration), f"make {folder} writable and leave more space than the reserve"
+    yield "publication", lambda: _publication(configuration), "see url and branch of [publication], and the network"
+    yield "clock", lambda: _clock(configuration), "set the clock, or start a time service"
+    yield "runtime", _runtime, "pip install 'ringtide[agent]'"
+    yield "port", lambda: _port(configuration), "end what listens there, or set another port in [serve]"
+
+
+def _key(configuration: "Configuration") -> str:
+    from ringtide_agent.wiring import load_key
+    from ringtide_contract.keys import key_hint
+
+    return key_hint(load_key(configuration).public_key())
+
+
+def _trust(configuration: "Configuration") -> str:
+    from ringtide_agent.adapters.enrolment_files import read_root
+
+    root = read_root(configuration.trust_dir / "root.json")
+    return f"root version {root.version}, {root.roles['root'].threshold} of {len(root.roles['root'].keyids)} keys"
+
+
+def _disk(configuration: "Configuration") -> str:
+    from ringtide_contract.errors import TransientError
+
+    probe = configuration.state_dir / ".doctor"
+    probe.write_bytes(b"ok")
+    probe.unlink()
+    disk = os.statvfs(configuration.state_dir)
+    free = disk.f_bavail * disk.f_frsize
+    if free < configuration.disk_reserve_bytes:
+        raise TransientError(
+            f"{free >> 20} MiB free, below the reserve of {configuration.disk_reserve_bytes >> 20} MiB"
+        )
+    return f"{configuration.state_dir}, {free >> 20} MiB free"
+
+
+def _publication(configuration: "Configuration") -> str:
+    from ringtide_agent.wiring import publication_source
+
+    with publication_source(configuration).open() as snapshot:
+        return f"{configuration.publication.url} at {snapshot.commit[:12]}"
+
+
+def _clock(configuration: "Configuration") -> str:
+    from ringtide_agent.adapters.disk_store import DiskStore
+    from ringtide_agent.adapters.system_clock import SystemClock
+    from ringtide_agent.journal import ORDERS_ENTRY
+    from ringtide_agent.orders import Orders
+    from ringtide_agent.wiring import BUILT_AT
+    from ringtide_contract.errors import TransientError
+
+    now, entry = SystemClock().now(), DiskStore(configuration.state_dir, verify=False).load_journal(ORDERS_ENTRY)
+    floor = BUILT_AT if entry is None else max(BUILT_AT, Orders.decode(entry).issued_at)
+    if now < floor:
+        raise TransientError(f"{now:%Y-%m-%d %H:%M} UTC, but it is {floor:%Y-%m-%d %H:%M} UTC at least")
+    return f"{now:%Y-%m-%d %H:%M} UTC"
+
+
+def _runtime() -> str:
+    from ringtide_agent.adapters.child_process import child_environment
+    from ringtide_contract.errors import TransientError
+
+    command = [sys.executable, "-P", "-c", _RUNTIME]
+    done = subprocess.run(command, env=child_environment(), capture_output=True, timeout=RUNTIME_S, check=False)
+    if done.returncode != 0:
+        raise TransientError(f"onnxruntime does not load: {done.stderr.decode('utf-8', 'replace').strip()[-200:]}")
+    return f"onnxruntime {done.stdout.decode('utf-8', 'replace').strip()}"
+
+
+def _port(configuration: "Configuration") -> str:
+    place = (configuration.serve_host, configuration.serve_port)
+    family = socket.AF_INET6 if ":" in configuration.serve_host else socket.AF_INET
+    try:
+        socket.create_server(place, family=family).close()
+    except OSError as error:
+        from ringtide_contract.errors import TransientError
+
+        raise TransientError(f"{place[0]}:{place[1]}: {error.strerror} (a running agent holds it, too)") from error
+    return f"{place[0]}:{place[1]} is free"

@@ -1,0 +1,84 @@
+"""`ringtide-agent run` and `once`: the reconcile loop, for as long as the machine runs or until it has converged."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from ringtide_agent.cli.options import config_option
+
+if TYPE_CHECKING:
+    from ringtide_agent.wiring import Running
+
+STOP_S = 5
+"""A turn that is still under way then, a long download say, is broken off; every step survives that."""
+
+NOT_CONVERGED, TRUST_REFUSED = 5, 4
+
+
+class _Driver:
+    """Drives an agent until a signal: passes hints on in the agent's own thread."""
+
+    def __init__(self, running: "Running") -> None:
+        self._running = running
+        self._stopping = False
+
+    def stop(self) -> bool:
+        """Pass a hint on, and tell whether to end."""
+        if self._running.hinted.is_set():
+            self._running.hinted.clear()
+            self._running.agent.hint()
+        return self._stopping
+
+    def end(self, _number: int, _frame: FrameType | None) -> None:
+        """Ask for the end; asked again, or after a while, break the turn off."""
+        if self._stopping:
+            sys.exit(0)
+        self._stopping = True
+        signal.alarm(STOP_S)
+        self._running.clock.wake()
+
+
+@contextmanager
+def _driving(config: Path) -> Iterator[tuple["Running", _Driver]]:
+    from ringtide_agent.config import load_configuration
+    from ringtide_agent.wiring import running
+
+    with running(load_configuration(config)) as agent:
+        driver = _Driver(agent)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+            signal.signal(number, driver.end)
+        yield agent, driver
+
+
+@click.command()
+@config_option
+def run(config: Path) -> None:
+    """Reconcile until stopped."""
+    with _driving(config) as (agent, driver):
+        click.echo("serving on http://{}:{}".format(*agent.address), err=True)
+        agent.agent.run(driver.stop)
+
+
+@click.command()
+@config_option
+@click.option("--wait", type=click.FloatRange(0, 86400), default=300, show_default=True, help="Seconds at most.")
+def once(config: Path, wait: float) -> int:
+    """Reconcile until everything asked for runs and is confirmed.
+
+    Exits with 0 when it does, with 5 when it did not in time, with 4 when the publication was refused.
+    """
+    with _driving(config) as (agent, driver):
+        end = agent.clock.monotonic_s() + wait
+        while True:
+            outcome = agent.agent.once()
+            if outcome != "not-converged" or driver.stop() or agent.clock.monotonic_s() >= end:
+                break
+            agent.clock.sleep(1.0)
+    click.echo(outcome)
+    return {"converged": 0, "refused": TRUST_REFUSED}.get(outcome, NOT_CONVERGED)

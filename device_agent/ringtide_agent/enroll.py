@@ -1,0 +1,136 @@
+"""What enrolment writes: the agent's configuration, and the Device that the fleet owner merges."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ringtide_contract import API_VERSION
+from ringtide_contract.errors import InputError
+from ringtide_contract.ids import DeviceId
+from ringtide_contract.keys import PublicKey, public_pem
+
+_LABEL_KEY = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?")
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
+_PLAIN = re.compile(r"[a-z]+(-[a-z0-9]+)+|[a-z]{3,}")
+_NOT_PLAIN = frozenset({"true", "false", "null", "yes", "off"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """What the person at the device decides."""
+
+    fleet: str
+    """The fleet."""
+    device: DeviceId
+    """The device's id in it."""
+    hardware_class: str
+    """Its hardware class."""
+    labels: Mapping[str, str]
+    """Its labels, for cohorts."""
+    publication: str
+    """Address of the repository with publications."""
+    reports: str
+    """Address of the repository that takes reports."""
+    state_dir: str
+    """Absolute folder for all that the agent keeps."""
+    key_file: str
+    """Absolute path of the device's private key."""
+    serve_port: int
+    """Port that inference is served on."""
+    poll_interval_s: int
+    """Seconds between polls."""
+    report_interval_s: int
+    """Least seconds between reports of counters alone."""
+
+
+def parse_labels(words: tuple[str, ...]) -> dict[str, str]:
+    """Read labels written as `key=value`.
+
+    Raises:
+        InputError: Not such a word, a key twice, or characters that a label cannot have.
+    """
+    labels: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value):
+            raise InputError(f"--label {word!r} is not key=value of letters, digits, '.', '_' and '-'")
+        if key in labels:
+            raise InputError(f"--label {key} stands twice")
+        labels[key] = value
+    return labels
+
+
+def device_document(enrolment: Enrolment, key: PublicKey) -> str:
+    """Return the Device as YAML, to merge into the fleet repository."""
+    lines = [
+        f"apiVersion: {API_VERSION}",
+        "kind: Device",
+        f"id: {_scalar(enrolment.device)}",
+        "publicKey: |",
+        *(f"  {line}" for line in public_pem(key).splitlines()),
+        f"hardwareClass: {_scalar(enrolment.hardware_class)}",
+    ]
+    if enrolment.labels:
+        lines.append("labels:")
+        lines += [f"  {_scalar(name)}: {_scalar(value)}" for name, value in sorted(enrolment.labels.items())]
+    return "\n".join([*lines, "state: active", ""])
+
+
+def agent_toml(enrolment: Enrolment) -> str:
+    """Return the text of `agent.toml`; every key that can be set stands in it, the optional ones as comments."""
+    text = {name: json.dumps(str(getattr(enrolment, name)), ensure_ascii=False) for name in enrolment.__slots__}
+    return f"""\
+# The ringtide agent on this device. Lines that begin with # show what can be set, with its default.
+
+fleet = {text["fleet"]}
+device = {text["device"]}
+hardware_class = {text["hardware_class"]}
+state_dir = {text["state_dir"]}
+key_file = {text["key_file"]}
+
+[publication]
+url = {text["publication"]}  # file://, https:// or ssh://
+# branch = "published"
+# tls_certificate = "/etc/ringtide/device.pem"   # client certificate, for https
+# tls_key = "/etc/ringtide/device.key"
+# tls_authority = "/etc/ringtide/authority.pem"  # instead of the system's authorities
+# ssh_key = "/etc/ringtide/id_ed25519"
+# ssh_known_hosts = "/etc/ringtide/known_hosts"
+
+[reports]
+url = {text["reports"]}
+# the same tls_ and ssh_ keys as [publication]
+
+[poll]
+interval_s = {enrolment.poll_interval_s}
+
+[report]
+interval_s = {enrolment.report_interval_s}  # of counters alone; a change of state is reported at once
+# max_silence_s = 86400
+
+[serve]
+# host = "127.0.0.1"
+port = {enrolment.serve_port}
+
+[artifacts]
+# schemes = ["https", "file"]  # "http" can be added: artifacts are checked by digest, but anybody sees what runs here
+# tls_certificate, tls_key, tls_authority as above
+
+[limits]
+# fetch_deadline_s = 300      # for a publication
+# disk_reserve_mib = 32       # free space that artifacts may not take
+# least_rate_bytes_s = 4096   # a slower artifact source is given up
+
+# [mqtt]  # hints to poll at once; they are never believed
+# host = "broker.example.org"
+# port = 8883
+# tls = true
+# tls_certificate, tls_key, tls_authority as above
+# spread_s = 10  # a hint takes effect after a random time up to this
+"""
+
+
+def _scalar(text: str) -> str:
+    """Write a text so that no YAML reader takes it for a number, a truth value or nothing."""
+    return text if _PLAIN.fullmatch(text) and text not in _NOT_PLAIN else json.dumps(text)

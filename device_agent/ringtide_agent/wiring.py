@@ -1,0 +1,161 @@
+"""The one place that names adapters: a configuration in, an agent over the real world out."""
+
+import random
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ringtide_agent import __version__
+from ringtide_agent.adapters.artifact_fetch import ArtifactFetcher
+from ringtide_agent.adapters.disk_store import DiskStore
+from ringtide_agent.adapters.git_reports import GitReports
+from ringtide_agent.adapters.git_source import GitSource
+from ringtide_agent.adapters.probe_process import ProbeProcess
+from ringtide_agent.adapters.system_clock import SystemClock
+from ringtide_agent.adapters.tuf_trust import TufTrust
+from ringtide_agent.adapters.worker_process import WorkerProcess
+from ringtide_agent.config import Configuration, Hints
+from ringtide_agent.equipment import Ports, Settings
+from ringtide_agent.loop import Agent
+from ringtide_agent.ports import Waker
+from ringtide_contract.errors import InputError
+from ringtide_contract.keys import PrivateKey, parse_private_key
+
+BUILT_AT = datetime(2026, 11, 1, tzinfo=UTC)
+"""No honest clock shows an earlier time; raised with every version."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """An agent with what its surroundings need of it."""
+
+    agent: Agent
+    """The agent."""
+    clock: SystemClock
+    """Its clock, to end a sleep."""
+    address: tuple[str, int]
+    """Host and port that inference is served on."""
+    hinted: threading.Event
+    """Set when a hint came; whoever drives the agent passes it on, so that only one thread touches the agent."""
+
+
+@contextmanager
+def running(configuration: Configuration) -> Iterator[Running]:
+    """Build an agent, hold its state folder, and end all that it started when the context is left.
+
+    Raises:
+        InputError: Another agent holds the folder, the key cannot be read, or the address is not ours to serve on.
+        TransientError: The port is taken, or the disk fails.
+    """
+    store = DiskStore(configuration.state_dir)
+    with store.hold():
+        settings = Settings(
+            fleet=configuration.fleet,
+            device=configuration.device,
+            hardware_class=configuration.hardware_class,
+            key=load_key(configuration),
+            session=secrets.token_hex(8),
+            version=__version__,
+            built_at=BUILT_AT,
+            poll_interval_s=configuration.poll_interval_s,
+            report_interval_s=configuration.report_interval_s,
+            max_silence_s=configuration.max_silence_s,
+        )
+        clock, hinted = SystemClock(), threading.Event()
+        service = WorkerProcess(configuration.serve_host, configuration.serve_port)
+        try:
+            ports = Ports(
+                clock=clock,
+                source=publication_source(configuration),
+                trust=TufTrust(str(configuration.trust_dir)),
+                store=store,
+                artifacts=_artifacts(configuration, store),
+                prober=ProbeProcess(),
+                service=service,
+                sink=GitReports(configuration.reports, str(configuration.state_dir / "git")),
+            )
+            # Jitter spreads load; nothing rests on its quality.
+            agent = Agent(ports, settings, random.random)
+
+            def hint() -> None:
+                hinted.set()
+                clock.wake()
+
+            with _listening(configuration, hint):
+                yield Running(agent=agent, clock=clock, address=service.address, hinted=hinted)
+        finally:
+            service.stop()
+
+
+def publication_source(configuration: Configuration) -> GitSource:
+    """Return where publications come from."""
+    return GitSource(
+        configuration.publication,
+        configuration.branch,
+        str(configuration.state_dir / "git"),
+        deadline_s=configuration.fetch_deadline_s,
+    )
+
+
+def load_key(configuration: Configuration) -> PrivateKey:
+    """Read the device's private key.
+
+    Raises:
+        InputError: Not there, not readable, readable by others, or not a key.
+    """
+    path = configuration.key_file
+    try:
+        mode, content = path.stat().st_mode, path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}. fix: enroll this device with `ringtide-agent enroll`") from error
+    if mode & 0o077:
+        raise InputError(f"{path}: others may read the device's key. fix: chmod 600 {path}")
+    try:
+        return parse_private_key(content)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _artifacts(configuration: Configuration, store: DiskStore) -> ArtifactFetcher:
+    files = configuration.artifact_tls
+    return ArtifactFetcher(
+        store,
+        schemes=configuration.artifact_schemes,
+        tls_authority=files.authority,
+        tls_certificate=files.certificate,
+        tls_key=files.key,
+        least_rate_bytes_s=configuration.least_rate_bytes_s,
+        reserve_bytes=configuration.disk_reserve_bytes,
+    )
+
+
+@contextmanager
+def _listening(configuration: Configuration, wake: Callable[[], None]) -> Iterator[None]:
+    if configuration.hints is None:
+        yield
+        return
+    waker = _waker(configuration.hints, configuration.fleet, wake)
+    waker.start()
+    try:
+        yield
+    finally:
+        waker.stop()
+
+
+def _waker(hints: Hints, fleet: str, wake: Callable[[], None]) -> Waker:
+    try:
+        from ringtide_agent.adapters.mqtt_waker import Broker, MqttWaker  # here: most devices have no broker
+    except ImportError as error:
+        raise InputError("[mqtt] needs paho-mqtt. fix: pip install 'ringtide[agent]'") from error
+    broker = Broker(
+        host=hints.host,
+        port=hints.port,
+        tls=hints.tls,
+        tls_authority=hints.files.authority,
+        tls_certificate=hints.files.certificate,
+        tls_key=hints.files.key,
+    )
+    return MqttWaker(broker, fleet, wake, spread_s=hints.spread_s)

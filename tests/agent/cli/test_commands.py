@@ -1,0 +1,237 @@
+"""The commands, each a real process: exit codes, streams, and nothing left behind."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fakes.git_origin import GitOrigin
+from fakes.tuf_repository import TufRepository
+from ringtide_contract.ids import parse_device_id, report_ref
+from ringtide_contract.keys import generate, parse_private_key, parse_public_key, public_pem
+from ringtide_contract.report import open_report
+
+NOW = datetime.now(UTC)
+
+
+class Device:
+    """A device's folder, its repositories, and its commands."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.state = folder / "state"
+        self.tuf = TufRepository(fleet="acme", statement_keys=[generate().public_key()], now=NOW)
+        self.tuf.publish(b"{}", NOW)
+        (folder / "root.json").write_bytes(self.tuf.trusted_root)
+        self.published, self.reports = GitOrigin(folder / "fleet.git"), GitOrigin(folder / "reports.git")
+        self.published.commit(self.tuf.files)
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-P", "-m", "ringtide_agent", *arguments]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "ORT_DISABLE_TELEMETRY": "1"}
+
+    def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            self.command(*arguments), env=self.environment, capture_output=True, text=True, check=False, timeout=120
+        )
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    def enroll(self, *more: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        return self.run(
+            "enroll", "--fleet", "acme", "--device", "cam-001", "--hardware-class", "edge-s",
+            "--root", str(self.folder / "root.json"), "--publication", self.published.url,
+            "--reports", self.reports.url, "--state-dir", str(self.state), "--serve-port", "0", *more, code=code,
+        )  # fmt: skip
+
+    def with_config(self, command: str, *more: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        return self.run(command, "--config", str(self.state / "agent.toml"), *more, code=code)
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Device:
+    return Device(tmp_path)
+
+
+def test_enroll_prints_the_device_to_merge_and_nothing_else(device: Device) -> None:
+    done = device.enroll("--label", "site=berlin", "--label", "line=7", "--label", "spare=true")
+    document = yaml.safe_load(done.stdout)
+    key = parse_private_key((device.state / "device.key").read_bytes())
+    assert document == {
+        "apiVersion": "ringtide/v1",
+        "kind": "Device",
+        "id": "cam-001",
+        "publicKey": public_pem(key.public_key()),
+        "hardwareClass": "edge-s",
+        "labels": {"site": "berlin", "line": "7", "spare": "true"},
+        "state": "active",
+    }
+    assert "merge the document above as devices/cam-001.yaml" in done.stderr
+    assert (device.state / "device.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_is_never_replaced(device: Device) -> None:
+    first = device.enroll().stdout
+    assert device.enroll().stdout == first
+    assert device.enroll("--serve-port", "9", code=1).stdout == ""
+    (device.state / "device.key").write_text("not a key")
+    assert "fix: move the file away" in device.enroll(code=1).stderr
+    assert (device.state / "device.key").read_text() == "not a key"
+
+
+@pytest.mark.parametrize("root", [b"{}", b"not json", b"x" * 100_000])
+def test_a_root_that_is_none_is_refused_before_a_key_is_made(device: Device, root: bytes) -> None:
+    (device.folder / "root.json").write_bytes(root)
+    assert "not a signed TUF root" in device.enroll(code=1).stderr
+    assert not device.state.exists()
+
+
+def test_another_root_is_refused(device: Device) -> None:
+    device.enroll()
+    (device.folder / "root.json").write_bytes(Device(_made(device.folder / "other")).tuf.trusted_root)
+    assert "this device trusts another root" in device.enroll(code=1).stderr
+
+
+def test_every_command_says_what_it_does() -> None:
+    for command in ("enroll", "run", "once", "status", "doctor"):
+        assert "Usage: ringtide-agent" in Device.run(_here(), command, "--help").stdout
+
+
+@pytest.mark.parametrize("wrong", [["bogus"], ["run", "--nothing"], ["enroll"], ["once", "--wait", "soon"], []])
+def test_wrong_usage_exits_with_64(wrong: Sequence[str]) -> None:
+    Device.run(_here(), *wrong, code=64)
+
+
+def test_an_error_is_one_line_with_a_fix(device: Device) -> None:
+    (device.folder / "agent.toml").write_text("flet = 1\n")
+    done = device.run("status", "--config", str(device.folder / "agent.toml"), code=1)
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("error: ")
+    assert "agent.toml:1: unknown key 'flet'; did you mean 'fleet'? fix: " in done.stderr
+
+
+def test_once_refuses_what_is_not_signed_with_4_and_reports_it(device: Device) -> None:
+    device.enroll()
+    done = device.with_config("once", "--wait", "30", code=4)
+    assert done.stdout == "refused\n"
+    assert "BUNDLE-FORM" in done.stderr
+    sealed = device.reports.git("show", f"{report_ref(parse_device_id('cam-001'))}:reports/1.json").encode()
+    key = parse_public_key(yaml.safe_load(device.enroll().stdout)["publicKey"])
+    report, _ = open_report(sealed, key, fleet="acme", device=parse_device_id("cam-001"))
+    assert [condition.type for condition in report.conditions] == ["trust-refused"]
+
+
+def test_once_without_a_source_does_not_converge(device: Device) -> None:
+    device.enroll()
+    device.published.path.rename(device.folder / "away")
+    assert device.with_config("once", "--wait", "0", code=5).stdout == "not-converged\n"
+
+
+def test_status_reads_the_disk_alone(device: Device) -> None:
+    device.enroll()
+    assert "no models yet" in device.with_config("status").stdout
+    seen = json.loads(device.with_config("status", "-o", "json").stdout)
+    assert (seen["device"], seen["generation"], seen["models"]) == ("cam-001", 0, {})
+    assert [condition["type"] for condition in seen["conditions"]] == ["no-publication"]
+
+
+def test_doctor_is_content_with_a_sound_device(device: Device) -> None:
+    device.enroll()
+    lines = device.with_config("doctor").stdout.splitlines()
+    assert len(lines) == 7
+    assert all(line.startswith("[ok] ") for line in lines)
+
+
+def test_doctor_names_each_failure_with_a_fix(device: Device) -> None:
+    device.enroll()
+    (device.state / "device.key").chmod(0o644)
+    (device.state / "trust" / "root.json").unlink()
+    device.published.path.rename(device.folder / "away")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config = device.state / "agent.toml"
+        config.write_text(config.read_text().replace("port = 0", f"port = {taken.getsockname()[1]}"))
+        lines = device.with_config("doctor", code=1).stdout.splitlines()
+    failed = [line.split()[1] for line in lines if line.startswith("[fail]")]
+    assert failed == ["key:", "trust:", "publication:", "port:"]
+    assert sum(line.startswith("       fix: ") for line in lines) == 4
+
+
+def test_a_signal_ends_run_cleanly_and_two_agents_never_share_a_folder(device: Device) -> None:
+    device.enroll()
+    arguments = device.command("run", "--config", str(device.state / "agent.toml"))
+    with subprocess.Popen(arguments, env=device.environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("serving on http://127.0.0.1:")
+        assert "another agent runs on" in device.with_config("run", code=1).stderr
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        assert "Traceback" not in process.stderr.read()
+    assert _processes_in(device.state) == []
+
+
+@pytest.mark.slow
+def test_a_signal_breaks_off_a_poll_of_a_silent_server(device: Device) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(30)
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}/fleet.git"
+        device.enroll("--publication", url)
+        arguments = device.command("run", "--config", str(device.state / "agent.toml"))
+        with subprocess.Popen(arguments, env=device.environment, stderr=subprocess.PIPE, text=True) as process:
+            connection, _ = silent.accept()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+            connection.close()
+            assert process.stderr is not None
+            assert "Traceback" not in process.stderr.read()
+    assert _processes_in(device.state) == []
+
+
+def test_the_supervisor_that_has_polled_and_reported_takes_at_most_60_mib(device: Device) -> None:
+    device.enroll()
+    arguments = device.command("run", "--config", str(device.state / "agent.toml"))
+    with subprocess.Popen(arguments, env=device.environment, stderr=subprocess.DEVNULL) as process:
+        for _ in range(600):
+            if device.reports.tip(report_ref(parse_device_id("cam-001"))):
+                break
+            time.sleep(0.05)
+        lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+        peak_kib = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+        process.terminate()
+    print(f"supervisor peak {peak_kib / 1024:.1f} MiB")
+    assert device.reports.tip(report_ref(parse_device_id("cam-001")))
+    assert peak_kib <= 60 * 1024
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def _here() -> Device:
+    return object.__new__(Device)
+
+
+def _processes_in(folder: Path) -> list[str]:
+    """Return what runs on the folder: agents name it in their arguments, git children in their environment."""
+    found = []
+    for path in [*Path("/proc").glob("[0-9]*/cmdline"), *Path("/proc").glob("[0-9]*/environ")]:
+        try:
+            text = path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        except OSError:
+            continue
+        if str(folder) in text:
+            found.append(text)
+    return found
