@@ -297,7 +297,9 @@ class TestOmission:
 class TestSizeOfTheTree:
     """A head that lies about its shape cannot lead a device to another leaf."""
 
-    @pytest.mark.parametrize("change", [{"index_bits": 3}, {"catalog_bits": 2}, {"index_bits": 1}], ids=str)
+    @pytest.mark.parametrize(
+        "change", [{"index_bits": 3}, {"catalog_bits": 2}, {"index_bits": 1, "catalog_bits": 2}], ids=str
+    )
     def test_a_head_of_another_shape_is_refused(self, device: Device, change: Mapping[str, int]) -> None:
         head = replace(TREE.head, **change)  # type: ignore[arg-type]
         refused(device, "ACCEPT-08", lambda: device.poll(files=served(**{HEAD_PATH: head.encode()})))

@@ -138,3 +138,11 @@ def test_the_sample_tree_has_its_leaves_at_their_places() -> None:
     paths = [index_path(2, prefix) for prefix in range(4)] + [catalog_path(1, prefix) for prefix in range(2)]
     leaves = [leaf_hash(path, sha256(tree.files[path])) for path in (*paths, "quarantine.json")]
     assert root_hash(leaves).hex() == tree.head.root
+
+
+@pytest.mark.parametrize(("real", "claimed"), [(8, 4), (4, 8)])
+def test_a_path_to_the_right_root_is_refused_where_its_length_is_not_that_of_the_size(real: int, claimed: int) -> None:
+    leaves = sample_leaves(real)
+    with pytest.raises(TrustError) as caught:
+        check_inclusion(leaves[1], 1, claimed, inclusion_proof(leaves, 1), root_hash(leaves))
+    assert caught.value.rule == "TREE-PROOF"

@@ -18,7 +18,12 @@ from ringtide_contract.membership import (
 )
 
 SHARES = st.fractions(0, 1, max_denominator=1000)
-BUCKETS = st.lists(st.integers(0, 2**64 - 1), max_size=60, unique=True)
+BUCKETS = st.one_of(
+    st.lists(st.integers(0, 2**64 - 1), max_size=60, unique=True),
+    st.builds(
+        lambda salt_text, units: [bucket(salt_text, str(unit)) for unit in range(units)], st.text(), st.integers(0, 60)
+    ),
+)
 MINIMA = st.integers(0, 70)
 UNITS = st.text(min_size=1, max_size=20)
 

@@ -127,6 +127,7 @@ def membership() -> list[Case]:
         good("share-of-everybody", write_cut(share_cut(Fraction(1))).encode(), cutOf="1"),
         opening("opening-1-percent-of-40", buckets, Fraction(1, 100), 1),
         opening("opening-10-percent-of-40", buckets, Fraction(1, 10), 1),
+        opening("opening-10-percent-of-33-is-4", buckets[:33], Fraction(1, 10), 0),
         opening("opening-5-at-least", buckets, Fraction(1, 100), 5),
         opening("opening-of-3-asks-for-5", few, Fraction(1, 100), 5),
         opening("opening-of-none", [], Fraction(1, 100), 5),
