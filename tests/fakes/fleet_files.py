@@ -28,6 +28,7 @@ def fleet_files(
     rollout: str | None = None,
     strata: tuple[str, ...] = (),
     shares: tuple[str, str, str] = ("25%", "50%", "100%"),
+    min_devices: int = 1,
     soak: str = "1h",
     store: str = "file:///srv/models",
     store_digests: Mapping[str, tuple[str, int]] | None = None,
@@ -41,6 +42,7 @@ def fleet_files(
         rollout: Version that a rollout `digits-<version>` brings to the placement `digits-everywhere`.
         strata: Labels of `fleet.yaml` besides the hardware class.
         shares: Shares of the rings canary, pilot and rest.
+        min_devices: `minDevices` of every gate.
         soak: Soak of every ring.
         store: Base URL of the artifact store `models`.
         store_digests: `<version>/<file>` to digest and size, in place of the demo's files.
@@ -86,7 +88,7 @@ selector:
   matchLabels:
     region: eu
 """,
-        "rings/standard.yaml": _ring_plan(shares, soak, min(2, devices)),
+        "rings/standard.yaml": _ring_plan(shares, soak, min_devices),
         "placements/digits-everywhere.yaml": f"""\
 apiVersion: ringtide/v1
 kind: Placement

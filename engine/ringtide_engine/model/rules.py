@@ -157,7 +157,7 @@ RULES = _table(
     _error(
         "RT-POLICY-006", "A rule has no suite of samples.", "Add suite.yaml and samples; try `ringtide policy test`."
     ),
-    _error("RT-WAIVER-001", "A waiver has expired.", "Mend what it covered, and remove the waiver."),
+    _warning("RT-WAIVER-001", "A waiver has expired.", "Mend what it covered, and remove the waiver."),
     _warning("RT-WAIVER-002", "A waiver covers nothing.", "Remove the waiver, or mend its scope."),
     _error("RT-WAIVER-003", "A waiver names a rule that cannot be waived.", "Name a rule that is in force."),
 )

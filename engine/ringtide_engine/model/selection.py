@@ -1,6 +1,6 @@
 """Which devices a selector chooses: the meaning of Kubernetes' label selectors, in one place."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 from ringtide_engine.model.desired import HARDWARE_LABEL, Device, Expression, Selector
@@ -9,6 +9,12 @@ from ringtide_engine.model.desired import HARDWARE_LABEL, Device, Expression, Se
 def labels_of(device: Device) -> dict[str, str]:
     """Return the labels that selectors and strata read: the written ones and the hardware class."""
     return {**device.labels, HARDWARE_LABEL: device.hardware_class}
+
+
+def stratum_of(device: Device, strata: Sequence[str]) -> str:
+    """Return the stratum of a device: its hardware class, then `/label=value` for each label of the fleet's strata."""
+    parts = [f"{label}={device.labels.get(label, '')}" for label in strata if label != HARDWARE_LABEL]
+    return "/".join([device.hardware_class, *parts])
 
 
 def matches(selector: Selector, labels: Mapping[str, str]) -> bool:
