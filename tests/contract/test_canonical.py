@@ -63,7 +63,7 @@ def test_decode_answers_or_refuses_and_what_it_answers_can_be_written(content: b
 @pytest.mark.parametrize(
     "value",
     [1.0, float("nan"), 2**53, -(2**53), "\ud800", {"\ud800": 1}, {1: 2}, b"bytes", {"a": {3}}, [object()]],
-    ids=repr,
+    ids=lambda value: f"{value!r}".split(" at 0x")[0],
 )
 def test_encode_refuses_what_json_readers_disagree_about(value: Json) -> None:
     with pytest.raises(InputError):

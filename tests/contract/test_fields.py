@@ -18,7 +18,9 @@ WRONG: dict[Callable[[Mapping[str, Any], str], object], list[object]] = {
 
 
 @pytest.mark.parametrize(
-    ("read", "value"), [(read, value) for read, values in WRONG.items() for value in values], ids=repr
+    ("read", "value"),
+    [(read, value) for read, values in WRONG.items() for value in values],
+    ids=lambda value: getattr(value, "__name__", repr(value)),
 )
 def test_a_wrong_value_is_refused_and_its_member_named(
     read: Callable[[Mapping[str, Any], str], object], value: object
