@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from tuf.api.exceptions import RepositoryError
-from tuf.api.metadata import Metadata, Root  # type: ignore[attr-defined]  # it is public, but not re-exported by name
+from tuf.api.metadata import Metadata, Root
 
 from ringtide_contract.errors import InputError
 from ringtide_contract.keys import PublicKey, generate, parse_private_key, private_pem
