@@ -146,3 +146,11 @@ def test_a_path_to_the_right_root_is_refused_where_its_length_is_not_that_of_the
     with pytest.raises(TrustError) as caught:
         check_inclusion(leaves[1], 1, claimed, inclusion_proof(leaves, 1), root_hash(leaves))
     assert caught.value.rule == "TREE-PROOF"
+
+
+def test_a_path_that_goes_on_above_the_root_of_the_size_is_refused() -> None:
+    leaves = sample_leaves(4)
+    above = sha256(b"above").encode()[:32]
+    longer = (*inclusion_proof(leaves, 1), above)
+    with pytest.raises(TrustError, match="the audit path is too long"):
+        check_inclusion(leaves[1], 1, 4, longer, node_hash(above, root_hash(leaves)))
