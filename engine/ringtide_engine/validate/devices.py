@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ringtide_contract.keys import key_hint
 from ringtide_engine.model.desired import HARDWARE_LABEL, DesiredState, Device
-from ringtide_engine.model.finding import Finding, Place
+from ringtide_engine.model.finding import Finding
 from ringtide_engine.model.rules import finding
 from ringtide_engine.validate.members import place_of, served
 
@@ -12,7 +12,7 @@ from ringtide_engine.validate.members import place_of, served
 def devices(state: DesiredState) -> Iterator[Finding]:
     """Yield what is wrong with the devices."""
     if not served(state):
-        yield finding("RT-DEVICE-005", Place(path="fleet.yaml"), "no device is enrolled yet")
+        yield finding("RT-DEVICE-005", state.documents["fleet.yaml"].place("/name"), "no device is enrolled yet")
     keys: dict[str, Device] = {}
     for device in state.devices.values():
         other = keys.setdefault(key_hint(device.public_key), device)

@@ -1,0 +1,63 @@
+"""The group: which verbs there are, and where each of them lives."""
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+
+import click
+
+from ringtide_engine import __version__
+from ringtide_engine.cli.exits import exit_code
+
+VERBS: Mapping[str, str] = MappingProxyType(
+    {
+        "init": "Start a fleet repository from the example.",
+        "check": "Say what is wrong with a desired state.",
+        "policy": "Work on policy rules.",
+    }
+)
+"""Verb to the line that `--help` shows; the verb lives in `ringtide_engine.cli.<verb>` as `<verb>_command`."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a verb when it is called, not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature, here and below
+        """Return the verbs in the order of the table: the order of a day's work."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one verb."""
+        if cmd_name not in VERBS:
+            return None
+        command = getattr(import_module(f"ringtide_engine.cli.{cmd_name}"), f"{cmd_name}_command")
+        assert isinstance(command, click.Command)  # noqa: S101  # the table is part of the program, a test compares it
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the verbs without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="ringtide")
+@click.option("--debug", is_flag=True, help="Show where an error was raised.")
+def ringtide(debug: bool) -> None:
+    """Release ONNX models to a fleet of edge devices from a Git repository."""
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command line and return its exit code.
+
+    Args:
+        arguments: The arguments; those of the process where None.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    debug = bool(given) and given[0] == "--debug"
+    try:
+        answer = ringtide.main(given, prog_name="ringtide", standalone_mode=False)
+    except BaseException as error:  # noqa: BLE001  # the one place where errors become exit codes
+        return exit_code(error, debug=debug)
+    return answer if isinstance(answer, int) else 0
