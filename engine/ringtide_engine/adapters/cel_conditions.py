@@ -1,5 +1,6 @@
 """Conditions of policy rules in CEL, by `cel-expr-python`: compiled once, type-checked, with a budget of iterations."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -81,7 +82,9 @@ class _CelCondition:
         return bool(value)
 
 
+_STATUS = re.compile(r"^(?:[A-Z_]+: )+|<input>:| expecting \{.*\}| \[[A-Z_]+\]$")
+
+
 def _first(error: object) -> str:
-    """Return the first line of what the library says, without its status code and its name for the text."""
-    line = str(error).strip().partition("\n")[0].removeprefix("INVALID_ARGUMENT: ").removeprefix("ERROR: ")
-    return line.replace("<input>:", "").removesuffix(" [INVALID_ARGUMENT]")[:300]
+    """Return the first line of what the library says, without its status codes and lists of tokens."""
+    return _STATUS.sub("", str(error).strip().partition("\n")[0])[:300]

@@ -10,9 +10,13 @@ def unmet(variant: Variant, hardware: HardwareClass) -> tuple[str, ...]:
     """Return the requirements of `variant` that `hardware` does not meet, one sentence each; empty where it fits."""
     reasons: list[str] = []
     if variant.memory_bytes > hardware.memory_bytes:
-        reasons.append(f"needs {variant.memory_bytes} bytes of memory, {hardware.name} has {hardware.memory_bytes}")
+        reasons.append(
+            f"needs {_size(variant.memory_bytes)} of memory, {hardware.name} has {_size(hardware.memory_bytes)}"
+        )
     if variant.file.size_bytes > hardware.disk_bytes:
-        reasons.append(f"takes {variant.file.size_bytes} bytes of disk, {hardware.name} has {hardware.disk_bytes}")
+        reasons.append(
+            f"takes {_size(variant.file.size_bytes)} of disk, {hardware.name} has {_size(hardware.disk_bytes)}"
+        )
     if variant.opset > hardware.max_opset:
         reasons.append(f"uses opset {variant.opset}, {hardware.name} runs up to {hardware.max_opset}")
     if not set(variant.execution_providers) & set(hardware.execution_providers):
@@ -36,6 +40,10 @@ def ranges_overlap(one: str, other: str) -> bool:
         return False
     probes = {Version("0"), *(probe for each in ranges for specifier in each for probe in _around(specifier))}
     return any(all(each.contains(probe, prereleases=True) for each in ranges) for probe in probes)
+
+
+def _size(count: int) -> str:
+    return f"{count >> 20} MiB" if count % 2**20 == 0 else f"{count} bytes"
 
 
 _LATEST = 10**6

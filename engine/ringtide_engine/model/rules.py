@@ -154,9 +154,7 @@ RULES = _table(
     _error("RT-POLICY-003", "Parameters of a rule do not fit its schema.", "Mend the parameters."),
     _error("RT-POLICY-004", "A rule could not be evaluated on a document.", "Guard the condition with `has(...)`."),
     _error("RT-POLICY-005", "A rule is chosen twice.", "Keep one of the two."),
-    _error(
-        "RT-POLICY-006", "A rule has no suite of samples.", "Add suite.yaml and samples; try `ringtide policy test`."
-    ),
+    _error("RT-POLICY-006", "A rule has the id of a rule of the library.", "Give your rule an id of its own."),
     _warning("RT-WAIVER-001", "A waiver has expired.", "Mend what it covered, and remove the waiver."),
     _warning("RT-WAIVER-002", "A waiver covers nothing.", "Remove the waiver, or mend its scope."),
     _error("RT-WAIVER-003", "A waiver names a rule that cannot be waived.", "Name a rule that is in force."),

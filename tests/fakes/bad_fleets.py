@@ -1,0 +1,677 @@
+"""One bad fleet for every built-in finding: what is changed in a valid fleet, and what must be found."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from fakes.fleet_files import fleet_files
+from ringtide_engine.adapters.cel_conditions import CelConditions
+from ringtide_engine.workflows.check import CheckOutcome, check
+
+TODAY = date(2026, 11, 23)
+
+Edit = tuple[str, str] | str | bytes | None
+"""Text and its replacement, a whole new file, or None to remove the file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadFleet:
+    """A change that is found out."""
+
+    rule: str
+    """Rule that finds it."""
+    edits: Mapping[str, Edit]
+    """Path to edit of a valid fleet."""
+    at: str
+    """`path:line:column` of the finding."""
+    message: str
+    """Its message."""
+    fix: str
+    """Its fix."""
+    also: tuple[str, ...] = ()
+    """Rules of the other findings that the same change deserves."""
+    fleet: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of `fleet_files`."""
+    base: bool = False
+    """Whether the valid fleet is the base of the change."""
+
+
+def edited(files: Mapping[str, bytes], edits: Mapping[str, Edit]) -> dict[str, bytes]:
+    """Return the files with the edits; every edit must change something."""
+    result = dict(files)
+    for path, edit in edits.items():
+        match edit:
+            case None:
+                del result[path]
+            case (old, new):
+                assert old.encode() in result[path], f"{path} has no {old!r}"
+                result[path] = result[path].replace(old.encode(), new.encode(), 1)
+            case str():
+                result[path] = edit.encode()
+            case bytes():
+                result[path] = edit
+    assert result != files, "the edits change nothing"
+    return result
+
+
+def check_bad(bad: BadFleet) -> CheckOutcome:
+    """Check a bad fleet."""
+    files = fleet_files(**bad.fleet)
+    return check(edited(files, bad.edits), files if bad.base else None, TODAY, CelConditions())
+
+
+COHORT = """\
+apiVersion: ringtide/v1
+kind: Cohort
+name: {name}
+selector: {{matchLabels: {{{label}}}}}
+"""
+PLACEMENT = """\
+apiVersion: ringtide/v1
+kind: Placement
+name: {name}
+model: digits
+cohort: {cohort}
+release: "1.0.0"
+"""
+ROLLOUT = """\
+apiVersion: ringtide/v1
+kind: Rollout
+name: {name}
+placement: digits-everywhere
+candidate: "{candidate}"
+ringPlan: standard
+"""
+QUARANTINE = """\
+apiVersion: ringtide/v1
+kind: QuarantineEntry
+subject: release
+model: digits
+release: "{release}"
+graphs: []
+reason: wrong answers on 3 devices
+"""
+WAIVER = """\
+apiVersion: ringtide/v1
+kind: Waiver
+name: exception
+rule: {rule}
+scope: ["{scope}"]
+reason: accepted for the trial until spring
+owner: safety@example.org
+expires: {expires}
+"""
+RULE = """\
+apiVersion: ringtide/v1
+kind: Rule
+id: {rule}
+title: A rule of our own.
+selects: Placement
+condition: {condition}
+message: "{{name}} is wrong"
+fix: Mend it.
+"""
+PLAN = """\
+apiVersion: ringtide/v1
+kind: RingPlan
+name: other
+control: {control}
+rings:
+{rings}"""
+
+
+def plan(*rings: str, control: str = "5%") -> str:
+    """Write a ring plan; each ring is the text of a flow mapping without soak and deadline."""
+    return PLAN.format(control=control, rings="".join(f"  - {{{ring}, soak: 1h, deadline: 3d}}\n" for ring in rings))
+
+
+POLICIES = "policies/fleet.yaml"
+RINGS = "rings/other.yaml"
+EU = "cohorts/eu.yaml"
+RELEASE = "models/digits/1.1.0.yaml"
+ROLL = "rollouts/digits-1.1.0.yaml"
+DEVICE = "devices/edge-s-0001.yaml"
+PLACED = "placements/digits-everywhere.yaml"
+TEXT_OF_DEVICE = fleet_files()[DEVICE].decode()
+ROLLING = {"rollout": "1.1.0"}
+
+BAD_FLEETS: tuple[BadFleet, ...] = (
+    BadFleet(
+        rule="RT-FILE-001",
+        edits={"rings/more/x.yaml": "a: 1\n"},
+        at="rings/more/x.yaml:1:1",
+        message="nothing reads it within rings/",
+        fix="Move it into a folder that ringtide reads.",
+    ),
+    BadFleet(
+        rule="RT-FILE-002",
+        edits={"ring/standard.yaml": "a: 1\n"},
+        at="ring/standard.yaml:1:1",
+        message="ringtide reads no folder ring/",
+        fix="Did you mean rings?",
+    ),
+    BadFleet(
+        rule="RT-FILE-003",
+        edits={"fleet.yaml": None},
+        at="fleet.yaml:1:1",
+        message="there is no fleet.yaml",
+        fix="Write fleet.yaml; `ringtide init` makes an example.",
+    ),
+    BadFleet(
+        rule="RT-YAML-001",
+        edits={EU: b"apiVersion: ringtide/v1\nname: \xff\n"},
+        at="cohorts/eu.yaml:2:7",
+        message="the byte 0xff is not UTF-8",
+        fix="Save the file as UTF-8.",
+    ),
+    BadFleet(
+        rule="RT-YAML-002",
+        edits={EU: b"#" * 1_000_001},
+        at="cohorts/eu.yaml:1:1",
+        message="1000001 bytes where at most 1000000 are read",
+        fix="Split the file; large inventories go into devices/*.jsonl.",
+    ),
+    BadFleet(
+        rule="RT-YAML-003",
+        edits={EU: "name: [eu\nkind: Cohort\n"},
+        at="cohorts/eu.yaml:2:5",
+        message="did not find expected ',' or ']' while parsing a flow sequence",
+        fix="Mend the syntax at this place.",
+    ),
+    BadFleet(
+        rule="RT-YAML-004",
+        edits={EU: ("kind: Cohort", "---\nkind: Cohort")},
+        at="cohorts/eu.yaml:2:1",
+        message="a second document begins here",
+        fix="Put every document into a file of its own.",
+    ),
+    BadFleet(
+        rule="RT-YAML-005",
+        edits={EU: ("name: eu", "name: eu\nname: us")},
+        at="cohorts/eu.yaml:4:1",
+        message="the key 'name' stands already in line 3",
+        fix="Remove one of the two.",
+    ),
+    BadFleet(
+        rule="RT-YAML-006",
+        edits={EU: ("name: eu", "name: &name eu")},
+        at="cohorts/eu.yaml:3:7",
+        message="the anchor &name",
+        fix="Write the value out.",
+    ),
+    BadFleet(
+        rule="RT-YAML-007",
+        edits={EU: ("name: eu", "name: !!str eu")},
+        at="cohorts/eu.yaml:3:7",
+        message="the tag tag:yaml.org,2002:str",
+        fix="Remove the tag; quote the value where text is meant.",
+    ),
+    BadFleet(
+        rule="RT-YAML-008",
+        edits={EU: ("    region: eu", "    <<: {region: eu}")},
+        at="cohorts/eu.yaml:6:5",
+        message="the merge key <<",
+        fix="Write the merged fields out.",
+    ),
+    BadFleet(
+        rule="RT-YAML-009",
+        edits={EU: ("region: eu", "region: " + "[" * 40)},
+        at="cohorts/eu.yaml:6:42",
+        message="deeper than 32 levels",
+        fix="Flatten it.",
+    ),
+    BadFleet(
+        rule="RT-YAML-010",
+        edits={EU: ("region: eu", "1: eu")},
+        at="cohorts/eu.yaml:6:5",
+        message="the key 1 is not text",
+        fix='Write "1".',
+    ),
+    BadFleet(
+        rule="RT-YAML-011",
+        edits={EU: ("region: eu", "region: .nan")},
+        at="cohorts/eu.yaml:6:13",
+        message=".nan is not a finite number",
+        fix="Write a smaller number, or quote it.",
+    ),
+    BadFleet(
+        rule="RT-SCHEMA-001",
+        edits={"rings/standard.yaml": ("soak: 1h", "soak: an hour")},
+        at="rings/standard.yaml:10:11",
+        message='rings[0].soak is "an hour", not a duration such as 90s, 5m, 24h or 14d',
+        fix="Write a duration such as 90s, 5m, 24h or 14d.",
+    ),
+    BadFleet(
+        rule="RT-SCHEMA-002",
+        edits={"rings/standard.yaml": ("quorum: 90%", "quorun: 90%")},
+        at="rings/standard.yaml:12:5",
+        message="unknown field quorun",
+        fix="Did you mean quorum?",
+    ),
+    BadFleet(
+        rule="RT-SCHEMA-003",
+        edits={RELEASE: ("licence: Apache-2.0\n", "")},
+        at="models/digits/1.1.0.yaml:1:1",
+        message="the document lacks the field licence",
+        fix="Add `licence:`.",
+    ),
+    BadFleet(
+        rule="RT-SCHEMA-004",
+        edits={ROLL: ('"1.1.0"', "1.10")},
+        at="rollouts/digits-1.1.0.yaml:5:12",
+        message="candidate is the number 1.10, not text",
+        fix='Quote it: "1.10".',
+        fleet=ROLLING,
+    ),
+    BadFleet(
+        rule="RT-SCHEMA-005",
+        edits={EU: ("kind: Cohort", "kind: RingPlan")},
+        at="cohorts/eu.yaml:2:7",
+        message="kind is RingPlan, but cohorts/eu.yaml holds a Cohort",
+        fix="Write `kind: Cohort`, or move the file.",
+    ),
+    BadFleet(
+        rule="RT-REF-001",
+        edits={EU: ("name: eu", "name: us")},
+        at="cohorts/eu.yaml:3:7",
+        message="the name is us, but the file is called eu.yaml",
+        fix='Write "eu".',
+    ),
+    BadFleet(
+        rule="RT-REF-002",
+        edits={PLACED: ("cohort: all", "cohort: alll")},
+        at="placements/digits-everywhere.yaml:5:9",
+        message="there is no cohort alll",
+        fix="Did you mean all?",
+    ),
+    BadFleet(
+        rule="RT-REF-003",
+        edits={ROLL: ("ringPlan: standard", "ringPlan: standart")},
+        at="rollouts/digits-1.1.0.yaml:6:11",
+        message="there is no ring plan standart",
+        fix="Did you mean standard?",
+        fleet=ROLLING,
+    ),
+    BadFleet(
+        rule="RT-REF-004",
+        edits={PLACED: ('"1.0.0"', '"1.0.1"')},
+        at="placements/digits-everywhere.yaml:6:10",
+        message="there is no release of digits 1.0.1",
+        fix="Did you mean 1.0.0?",
+    ),
+    BadFleet(
+        rule="RT-REF-005",
+        edits={DEVICE: ("hardwareClass: edge-s", "hardwareClass: edge-xs")},
+        at="devices/edge-s-0001.yaml:9:16",
+        message="there is no hardware class edge-xs",
+        fix="Did you mean edge-s?",
+    ),
+    BadFleet(
+        rule="RT-REF-006",
+        edits={ROLL: ("placement: digits-everywhere", "placement: nowhere")},
+        at="rollouts/digits-1.1.0.yaml:4:12",
+        message="there is no placement nowhere",
+        fix="Name a file of placements/.",
+        fleet=ROLLING,
+    ),
+    BadFleet(
+        rule="RT-REF-007",
+        edits={RELEASE: ("size: 13148, store: models", "size: 13148, store: model")},
+        at="models/digits/1.1.0.yaml:24:125",
+        message="there is no artifact store model",
+        fix="Did you mean models?",
+    ),
+    BadFleet(
+        rule="RT-REF-008",
+        edits={PLACED: ("model: digits", "model: letters")},
+        at="placements/digits-everywhere.yaml:4:8",
+        message="there is no model letters",
+        fix="Add a release under models/<model>/.",
+    ),
+    BadFleet(
+        rule="RT-DEVICE-001",
+        edits={"devices/again.yaml": TEXT_OF_DEVICE},
+        at="devices/edge-s-0001.yaml:3:5",
+        message="the device edge-s-0001 stands also in devices/again.yaml",
+        fix="Give every device an id of its own.",
+    ),
+    BadFleet(
+        rule="RT-DEVICE-002",
+        edits={"devices/twin.yaml": TEXT_OF_DEVICE.replace("edge-s-0001", "edge-s-0099")},
+        at="devices/twin.yaml:4:12",
+        message="edge-s-0099 has the public key of edge-s-0001, so either can speak as the other",
+        fix="Enroll one of them again with a new key.",
+    ),
+    BadFleet(
+        rule="RT-DEVICE-003",
+        edits={
+            DEVICE: (
+                "state: active",
+                'state: active\npins:\n  - {model: digits, release: "1.0.0"}\n  - {model: digits, release: "1.1.0"}',
+            )
+        },
+        at="devices/edge-s-0001.yaml:16:5",
+        message="edge-s-0001 is pinned twice for digits",
+        fix="Keep one of the two pins.",
+    ),
+    BadFleet(
+        rule="RT-DEVICE-004",
+        edits={DEVICE: ("MFkw", "MFka")},
+        at="devices/edge-s-0001.yaml:4:12",
+        message="not a PEM public key",
+        fix="Paste the PEM text that enrolment printed.",
+    ),
+    BadFleet(
+        rule="RT-DEVICE-005",
+        edits={EU: ("region: eu", "region: us")},
+        at="fleet.yaml:3:7",
+        message="no device is enrolled yet",
+        fix="Enroll a device: `ringtide device enroll`.",
+        fleet={"devices": 0},
+    ),
+    BadFleet(
+        rule="RT-DEVICE-006",
+        edits={"devices/more.jsonl": '\n{"id": "edge-s-1000", }\n'},
+        at="devices/more.jsonl:2:1",
+        message="not JSON: Expecting property name enclosed in double quotes: line 1 column 23 (char 22)",
+        fix="Write one JSON object a line.",
+    ),
+    BadFleet(
+        rule="RT-DEVICE-007",
+        edits={DEVICE: ("  region: eu", "  region: eu\n  hardwareClass: edge-l")},
+        at="devices/edge-s-0001.yaml:12:3",
+        message="the label hardwareClass comes from the field of that name",
+        fix="Remove the label.",
+    ),
+    BadFleet(
+        rule="RT-COHORT-001",
+        edits={EU: ("region: eu", "region: mars"), "placements/x.yaml": PLACEMENT.format(name="x", cohort="eu")},
+        at="cohorts/eu.yaml:5:3",
+        message="the cohort eu chooses no device",
+        fix="Mend the selector, or label the devices.",
+    ),
+    BadFleet(
+        rule="RT-RING-001",
+        edits={RINGS: plan("name: canary, share: 5%, cohort: eu", "name: rest, share: 100%")},
+        at="rings/other.yaml:6:5",
+        message="the ring canary has both a share and a cohort",
+        fix="Give the ring one of the two.",
+    ),
+    BadFleet(
+        rule="RT-RING-002",
+        edits={RINGS: plan("name: canary, share: 5%", "name: rest, share: 99%")},
+        at="rings/other.yaml:7:25",
+        message="the last ring, rest, reaches 99% only",
+        fix="Give the last ring `share: 100%`.",
+    ),
+    BadFleet(
+        rule="RT-RING-003",
+        edits={RINGS: plan("name: canary, share: 10%", "name: pilot, share: 5%", "name: rest, share: 100%")},
+        at="rings/other.yaml:7:26",
+        message="share must grow from ring to ring (got 5% after 10%)",
+        fix="Order the rings by share, smallest first.",
+    ),
+    BadFleet(
+        rule="RT-RING-004",
+        edits={
+            RINGS: plan(
+                "name: canary, share: 10%",
+                "name: rest, share: 100%, gates: [{metric: p95Latency, compare: noWorseThanControl, limit: 5%}]",
+            )
+        },
+        at="rings/other.yaml:7:69",
+        message="p95Latency is compared with the control, which the last ring ends",
+        fix="Use atLeast or atMost there.",
+    ),
+    BadFleet(
+        rule="RT-RING-005",
+        edits={
+            RINGS: plan("name: canary, share: 10%", "name: most, share: 90%", "name: rest, share: 100%", control="20%")
+        },
+        at="rings/other.yaml:7:25",
+        message="90% and a control of 20% exceed 100%",
+        fix="Lower the share or the control.",
+    ),
+    BadFleet(
+        rule="RT-RING-006",
+        edits={"rings/standard.yaml": ("share: 25%", "share: 5%")},
+        at="rings/standard.yaml:8:12",
+        message="canary reaches 25% for digits-1.1.0, not 5%",
+        fix="Raise the declared share, lower minimumPerStratum, or take a label out of the fleet's strata.",
+        fleet=ROLLING,
+    ),
+    BadFleet(
+        rule="RT-RING-007",
+        edits={RINGS: plan("name: canary, share: 10%", "name: canary, share: 100%")},
+        at="rings/other.yaml:7:12",
+        message="the ring canary stands twice",
+        fix="Rename one of them.",
+    ),
+    BadFleet(
+        rule="RT-GATE-001",
+        edits={"rings/standard.yaml": ("minDevices: 1", "minDevices: 4")},
+        at="rings/standard.yaml:15:75",
+        message="canary exposes 3 devices for digits-1.1.0, the gate asks for 4",
+        fix="Lower minDevices.",
+        fleet=ROLLING,
+    ),
+    BadFleet(
+        rule="RT-GATE-002",
+        edits={
+            RINGS: plan(
+                "name: canary, share: 10%",
+                "name: rest, share: 100%, gates: [{metric: wentSilent, compare: atLeast, limit: 5%}]",
+            )
+        },
+        at="rings/other.yaml:7:69",
+        message="wentSilent atLeast 5% would pass the worst",
+        fix="Write `compare: atMost`.",
+    ),
+    BadFleet(
+        rule="RT-GATE-003",
+        edits={
+            RINGS: plan(
+                "name: canary, share: 10%, gates: [{metric: p95Latency, compare: noWorseThanControl, limit: 5%}]",
+                "name: rest, share: 100%",
+                control="0%",
+            )
+        },
+        at="rings/other.yaml:6:70",
+        message="p95Latency is compared with a control of 0%",
+        fix="Set `control`, or a limit.",
+    ),
+    BadFleet(
+        rule="RT-PLACEMENT-001",
+        edits={"placements/more.yaml": PLACEMENT.format(name="more", cohort="eu")},
+        at="placements/more.yaml:5:9",
+        message="digits-everywhere places digits too, on edge-l-0003, edge-l-0009, edge-m-0002 and 3 more",
+        fix="Narrow one of the cohorts.",
+    ),
+    BadFleet(
+        rule="RT-ROLLOUT-001",
+        edits={"rollouts/other.yaml": ROLLOUT.format(name="other", candidate="1.2.0")},
+        at="rollouts/other.yaml:4:12",
+        message="digits-1.1.0 changes digits-everywhere too, and is not finished",
+        fix="Wait for the first, or remove one of the two.",
+        fleet=ROLLING,
+    ),
+    BadFleet(
+        rule="RT-ROLLOUT-002",
+        edits={ROLL: ('"1.1.0"', '"1.0.0"')},
+        at="rollouts/digits-1.1.0.yaml:5:12",
+        message="digits-everywhere already runs digits 1.0.0",
+        fix="Remove the rollout.",
+        fleet=ROLLING,
+    ),
+    BadFleet(
+        rule="RT-RELEASE-001",
+        edits={RELEASE: ("    memory: 256MiB", "    memory: 512MiB")},
+        at="rollouts/digits-1.1.0.yaml:5:12",
+        message="digits 1.1.0 does not run on edge-s: fp32 needs 512 MiB of memory, edge-s has 384 MiB. int8 needs 512 MiB of memory, edge-s has 384 MiB",
+        fix="Add a variant that fits, or take the hardware class out of the cohort.",
+        fleet=ROLLING,
+    ),
+    BadFleet(
+        rule="RT-RELEASE-002",
+        edits={RELEASE: ("  edge-s: {p95Latency: 200ms, peakMemory: 384MiB}\n", "")},
+        at="models/digits/1.1.0.yaml:26:3",
+        message="digits 1.1.0 goes to edge-s without a budget",
+        fix="Add the class under `budgets`.",
+        fleet=ROLLING,
+    ),
+    BadFleet(
+        rule="RT-RELEASE-003",
+        edits={RELEASE: ("name: int8", "name: fp32")},
+        at="models/digits/1.1.0.yaml:13:11",
+        message="the variant fp32 stands twice",
+        fix="Rename one of them.",
+    ),
+    BadFleet(
+        rule="RT-RELEASE-004",
+        edits={RELEASE: ("925c8906", "025c8906")},
+        at="models/digits/1.1.0.yaml:4:10",
+        message="digits 1.1.0 has other artifacts than it was merged with",
+        fix="Restore the file, and add a release with a new version.",
+        base=True,
+    ),
+    BadFleet(
+        rule="RT-QUARANTINE-001",
+        edits={"quarantine/digits-1.1.0.yaml": QUARANTINE.format(release="1.1.0")},
+        at="rollouts/digits-1.1.0.yaml:5:12",
+        message="digits 1.1.0 is quarantined: wrong answers on 3 devices",
+        fix="Bring a release that is not quarantined.",
+        fleet=ROLLING,
+    ),
+    BadFleet(
+        rule="RT-QUARANTINE-002",
+        edits={"quarantine/digits-1.0.0.yaml": QUARANTINE.format(release="1.0.0")},
+        at="placements/digits-everywhere.yaml:6:10",
+        message="digits 1.0.0 is quarantined: wrong answers on 3 devices",
+        fix="Place a release that is not quarantined.",
+    ),
+    BadFleet(
+        rule="RT-QUARANTINE-003",
+        edits={
+            "quarantine/digits-1.2.0.yaml": QUARANTINE.format(release="1.2.0"),
+            DEVICE: ("state: active", 'state: active\npins:\n  - {model: digits, release: "1.2.0"}'),
+        },
+        at="devices/edge-s-0001.yaml:15:30",
+        message="digits 1.2.0 is quarantined: wrong answers on 3 devices",
+        fix="Pin another release, or none.",
+    ),
+    BadFleet(
+        rule="RT-GUARD-001",
+        edits={"cohorts/all.yaml": COHORT.format(name="all", label="region: mars")},
+        at="placements/digits-everywhere.yaml:5:9",
+        message="all chooses none of the 12 devices that digits-everywhere reached",
+        fix="Restore the cohort; to take a model away, set `release: null` in its placement first.",
+        also=("RT-COHORT-001",),
+        base=True,
+    ),
+    BadFleet(
+        rule="RT-GUARD-002",
+        edits={PLACED: None},
+        at="placements/digits-everywhere.yaml:1:1",
+        message="digits-everywhere installs digits on 12 devices and is gone",
+        fix="Set `release: null` in the placement first, and remove it in a later change.",
+        base=True,
+    ),
+    BadFleet(
+        rule="RT-GUARD-003",
+        edits={f"devices/{x}.yaml": None for x in ("edge-s-0001", "edge-m-0002", "edge-l-0003")},
+        at="devices/edge-l-0003.yaml:1:1",
+        message="3 of 12 devices are gone, more than 20%",
+        fix="Restore them, or set `state: retired` first and remove them in a later change.",
+        base=True,
+    ),
+    BadFleet(
+        rule="RT-POLICY-001",
+        edits={POLICIES: ("release-has-golden-set", "release-has-golden-sets")},
+        at="policies/fleet.yaml:5:11",
+        message="there is no rule release-has-golden-sets",
+        fix="Name a rule of the library.",
+    ),
+    BadFleet(
+        rule="RT-POLICY-002",
+        edits={
+            POLICIES: ("rules:", "rules:\n  - rule: ours"),
+            "policies/ours/rule.yaml": RULE.format(rule="ours", condition="object.name =="),
+        },
+        at="policies/fleet.yaml:5:11",
+        message="ours: not valid CEL: 1:15: Syntax error: mismatched input '<EOF>'",
+        fix="Mend the condition.",
+    ),
+    BadFleet(
+        rule="RT-POLICY-003",
+        edits={
+            POLICIES: (
+                "  - rule: release-licence-allowed",
+                "  - rule: release-licence-allowed\n    parameters: {alowed: [MIT]}",
+            )
+        },
+        at="policies/fleet.yaml:7:11",
+        message="release-licence-allowed: Additional properties are not allowed ('alowed' was unexpected)",
+        fix="Mend the parameters.",
+    ),
+    BadFleet(
+        rule="RT-POLICY-004",
+        edits={
+            POLICIES: ("rules:", "rules:\n  - rule: ours"),
+            "policies/ours/rule.yaml": RULE.format(rule="ours", condition="object.colour == 'red'"),
+        },
+        at="placements/digits-everywhere.yaml:1:1",
+        message='ours: the condition fails: Key not found in map : "colour"',
+        fix="Guard the condition with `has(...)`.",
+    ),
+    BadFleet(
+        rule="RT-POLICY-005",
+        edits={POLICIES: ("rules:", "rules:\n  - rule: ring-canary-before-rest")},
+        at="policies/fleet.yaml:7:11",
+        message="ring-canary-before-rest is in force already",
+        fix="Keep one of the two.",
+    ),
+    BadFleet(
+        rule="RT-POLICY-006",
+        edits={
+            "policies/release-has-golden-set/rule.yaml": RULE.format(rule="release-has-golden-set", condition="'true'")
+        },
+        at="policies/release-has-golden-set/rule.yaml:3:5",
+        message="the library has a rule release-has-golden-set",
+        fix="Give your rule an id of its own.",
+    ),
+    BadFleet(
+        rule="RT-WAIVER-001",
+        edits={
+            "waivers/exception.yaml": WAIVER.format(
+                rule="release-has-golden-set", scope="models/*/*.yaml", expires="2026-11-22"
+            )
+        },
+        at="waivers/exception.yaml:8:10",
+        message="exception expired on 2026-11-22",
+        fix="Mend what it covered, and remove the waiver.",
+    ),
+    BadFleet(
+        rule="RT-WAIVER-002",
+        edits={
+            "waivers/exception.yaml": WAIVER.format(
+                rule="release-has-golden-set", scope="models/*.yaml", expires="2026-11-23"
+            )
+        },
+        at="waivers/exception.yaml:5:8",
+        message="exception covers no finding",
+        fix="Remove the waiver, or mend its scope.",
+    ),
+    BadFleet(
+        rule="RT-WAIVER-003",
+        edits={
+            "waivers/exception.yaml": WAIVER.format(
+                rule="RT-QUARANTINE-001", scope="rollouts/*.yaml", expires="2026-12-31"
+            )
+        },
+        at="waivers/exception.yaml:4:7",
+        message="RT-QUARANTINE-001 is not a rule in force that a waiver may cover",
+        fix="Name a rule that is in force.",
+    ),
+)
+"""In the order of the table of rules."""
