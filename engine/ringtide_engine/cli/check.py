@@ -34,6 +34,6 @@ def check_command(folder: Path, base: str | None, output: rendering.Output) -> i
         }
         rendering.write(document, "json")
     elif outcome.findings:
-        click.echo(rendering.findings_text(outcome.findings, files, colour=rendering.stdout_coloured()))
+        rendering.write_findings(outcome.findings, files)
     rendering.talk(f"{'passed' if outcome.passed else 'refused'}: {rendering.summary(outcome.findings)}")
     return OK if outcome.passed else FINDINGS

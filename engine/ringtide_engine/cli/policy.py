@@ -37,7 +37,7 @@ def test_command(folder: Path | None, output: rendering.Output) -> int:
         rendering.write(document, "json")
     else:
         if findings:
-            click.echo(rendering.findings_text(findings, files, colour=rendering.stdout_coloured()))
+            rendering.write_findings(findings, files)
         for each in results:
             said = f"ok    {each.rule}: {each.case}" if each.problem is None else f"FAIL  {each.rule}: {each.case}"
             click.echo(said if each.problem is None else f"{said}\n      {each.problem}")

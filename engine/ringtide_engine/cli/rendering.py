@@ -44,6 +44,12 @@ def findings_text(findings: Sequence[Finding], files: Mapping[str, bytes], *, co
     return "\n".join(_finding(each, files.get(each.place.path), colour=colour) for each in findings)
 
 
+def write_findings(findings: Sequence[Finding], files: Mapping[str, bytes]) -> None:
+    """Write findings for people to stdout, coloured on a terminal."""
+    colour = coloured(sys.stdout)
+    click.echo(findings_text(findings, files, colour=colour), color=colour)
+
+
 def findings_data(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     """Return findings as plain values."""
     return [
@@ -91,11 +97,6 @@ def write_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def talk(text: str) -> None:
     """Say something to the person at the terminal, on stderr."""
     click.echo(text, err=True)
-
-
-def stdout_coloured() -> bool:
-    """Tell whether to colour what goes to stdout."""
-    return coloured(sys.stdout)
 
 
 def _finding(each: Finding, source: bytes | None, *, colour: bool) -> str:
