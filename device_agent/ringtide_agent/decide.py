@@ -185,17 +185,30 @@ def failed(view: View, subject: Subject, failure: Failure) -> Failed | Stranded:
 
 
 def _leave_rest(view: View) -> ModelEvent | Next:
-    if view.active_slot is not None and view.active is None:
-        back = way_back(view)
-        if back is not None and back.slot is not None:
-            lost = Subject(manifest=view.slots[back.slot].digest, release=view.slots[back.slot].manifest.release)
-            return _withdraw(view, lost, back, "superseded", None, "the active slot is damaged on the disk")
+    lost = _recovery(view)
+    if lost is not None:
+        return lost
     asked, state = ask(view), view.record.state
     if asked is None or (not isinstance(asked, Wanted | Unwanted) and advance(state, asked) == state):
         return STAY
     if isinstance(asked, Rejected) and asked.cause == "failed" and _says_so_already(state, asked.subject):
         return STAY
     return asked
+
+
+def _recovery(view: View) -> Withdrawn | None:
+    """Return the way to a whole release where the disk has lost the active one, or the note of which one it is."""
+    slot = None
+    if view.active_slot is not None and view.active is None:
+        back = way_back(view)
+        slot = None if back is None else back.slot
+    elif view.active_slot is None and view.record.confirmed is not None:  # a removal would have cleared it
+        slot = next((name for name, item in view.slots.items() if item.digest == view.record.confirmed), None)
+    if slot is None:
+        return None
+    content = view.slots[slot]
+    subject = Subject(manifest=content.digest, release=content.manifest.release)
+    return _withdraw(view, subject, WayBack(slot=slot), "superseded", None, "the disk has lost the active release")
 
 
 def _says_so_already(state: ModelState, subject: Subject) -> bool:

@@ -53,7 +53,7 @@ class Agent:
         self._publication: publication.PublicationState = publication.Waiting(reason="no poll since the start")
         self._known: Known | None = None
         self._hinted, self._polled_s = False, -publication.WAKE_GAP_S
-        self._ledger = self._read(REPORTS_ENTRY, Ledger.decode) or Ledger()
+        self._ledger = self._load_ledger()
         self._push_tries, self._push_at_s = 0, 0
         self._shaped: tuple[ServedModel, ...] | None = None
         self._shape_tries, self._shape_at_s, self._shape_trouble = 0, 0, ""
@@ -97,7 +97,9 @@ class Agent:
     def _poll(self, now: datetime) -> None:
         state, now_s = self._publication, self._now_s()
         hinted = self._hinted and now_s - self._polled_s >= publication.WAKE_GAP_S
-        if not isinstance(state, publication.Waiting | publication.Distrusting) or (now_s < state.next_s and not hinted):
+        if not isinstance(state, publication.Waiting | publication.Distrusting) or (
+            now_s < state.next_s and not hinted
+        ):
             return
         self._hinted, self._polled_s = False, now_s
         missed = state.missed if isinstance(state, publication.Waiting) else 0
@@ -236,12 +238,18 @@ class Agent:
             return known
         return known if _older(saved, known) else saved
 
+    def _load_ledger(self) -> Ledger:
+        ledger = self._read(REPORTS_ENTRY, Ledger.decode)
+        if ledger is not None or self._floor == GROUND:
+            return ledger or Ledger()
+        # A lost ledger must not make numbers that were used before: they would be dropped as replays. Reports are never
+        # closer than seconds, so the seconds of the calendar are beyond every number used; the jump shows as a gap.
+        return Ledger(number=int(max(self._ports.clock.now(), self._clock_floor()).timestamp()))
+
     def _read(self, name: str, decode: Callable[[bytes], T]) -> T | None:
-        content = self._ports.store.load_journal(name)
-        if content is None:
-            return None
         try:
-            return decode(content)
+            content = self._ports.store.load_journal(name)
+            return None if content is None else decode(content)
         except InputError as error:
             _log.warning("the journal entry %s is damaged and left aside: %s", name, error)
             return None

@@ -17,9 +17,6 @@ POLL_BACKOFF_MOST_S = 3600
 WAKE_GAP_S = 5
 """Hints to poll are not authentic; polls are never closer together than this."""
 
-POLL_DEADLINE_S = 600
-"""The source adapter ends a fetch by then; nothing here waits longer."""
-
 EXPIRED_RULES = frozenset({"TUF-EXPIRED", "ACCEPT-07"})
 """Refusals that say no more than: too old to install from."""
 

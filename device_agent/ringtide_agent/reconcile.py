@@ -210,11 +210,9 @@ class Models:
         return isinstance(record.state, Idle) and running == wanted == record.confirmed
 
     def _load(self, model: str) -> Record:
-        content = self._ports.store.load_journal(model_entry(model))
-        if content is None:
-            return FRESH
         try:
-            return decode_record(content)
+            content = self._ports.store.load_journal(model_entry(model))
+            return FRESH if content is None else decode_record(content)
         except InputError as error:
             _log.warning("%s: the journal is damaged and left aside: %s", model, error)
             return FRESH

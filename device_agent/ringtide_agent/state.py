@@ -229,7 +229,6 @@ TRANSITIONS: Mapping[tuple[type[ModelState], type[ModelEvent]], type[ModelState]
         (Probation, events.Resumed): Probation,
         (Confirming, events.Confirmed): Idle,
         (Confirming, events.Settled): Idle,
-        (Confirming, events.Faltered): Confirming,
         (Confirming, events.Resumed): Confirming,
         (Reverting, events.FellBack): Reverted,
         (Reverting, events.Returned): Deferred,

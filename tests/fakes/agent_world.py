@@ -1,6 +1,6 @@
 """The agent's other ports for tests; each can inject a failure."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,7 +10,6 @@ from fakes.publication import BUNDLE_PATH, FLEET, HARDWARE_CLASS, START, Publish
 from ringtide_agent.equipment import Ports, Settings
 from ringtide_agent.loop import Agent
 from ringtide_agent.ports import ProbeFailure, ProbeResult, ServedModel, ServedRelease, Snapshot, Store
-from ringtide_contract.acceptance import GROUND
 from ringtide_contract.errors import RingtideError, TransientError, TrustError
 from ringtide_contract.ids import DeviceId, Digest, sha256
 from ringtide_contract.keys import generate
@@ -245,7 +244,3 @@ class World:
         """Return everything on the disk that a refusal must not change."""
         journal = {name: content for name, content in self.store.journal.items() if name != "reports"}
         return dict(self.store.active), self.store.floor, journal, dict(self.store.slots)
-
-
-FRESH_FLOOR = GROUND
-Step = Callable[[World], None]

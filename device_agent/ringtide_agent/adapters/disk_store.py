@@ -218,13 +218,13 @@ class DiskStore:
 
     def _read_slot(self, model: str, slot: SlotName) -> SlotContent | None:
         folder = self._model(model) / slot
-        recorded = self._read(folder / "digest", MAX_SMALL_BYTES)
-        content = self._read(folder / "manifest.json", MAX_MANIFEST_BYTES)
-        if recorded is None or content is None or recorded != sha256(content).encode("ascii"):
-            return None
         try:
+            recorded = self._read(folder / "digest", MAX_SMALL_BYTES)
+            content = self._read(folder / "manifest.json", MAX_MANIFEST_BYTES)
+            if recorded is None or content is None or recorded != sha256(content).encode("ascii"):
+                return None
             manifest = Manifest.decode(content)
-        except InputError:
+        except InputError:  # damaged
             return None
         for artifact in manifest.artifacts:
             path = self.blob_path(artifact.sha256)
