@@ -15,6 +15,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "init": "Start a fleet repository from the example.",
         "check": "Say what is wrong with a desired state.",
         "ingest": "Collect the reports that devices have pushed.",
+        "advance": "Judge rollouts: promote, hold or roll back.",
         "rollout": "Follow rollouts through their rings.",
         "why": "Say why a device runs what it runs.",
         "get": "List devices, rollouts or releases.",

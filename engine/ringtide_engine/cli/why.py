@@ -1,0 +1,46 @@
+"""`ringtide why`."""
+
+from pathlib import Path
+
+import click
+
+from ringtide_engine.cli import rendering
+from ringtide_engine.cli.exits import OK
+from ringtide_engine.cli.repositories import repository_options
+
+
+@click.command("why")
+@click.argument("device")
+@repository_options()
+@rendering.output_option("table", "json", "yaml")
+def why_command(device: str, fleet: Path, reports: Path, branch: str, output: rendering.Output) -> int:
+    """Say why DEVICE runs what it runs, and what it waits for.
+
+    Names the placement, the rollout with bucket and cuts, the last verdict, the last report, and the commits that
+    decided it.
+    """
+    from ringtide_contract.ids import format_instant
+    from ringtide_engine.adapters.git_repository import GitRepository
+    from ringtide_engine.workflows.why import why
+
+    found = why(GitRepository(fleet), GitRepository(reports), device, branch=branch)
+    if output != "table":
+        rendering.write(found.to_dict(), output)
+        return OK
+    click.echo(f"{found.device}: {found.state}, class {found.class_id or 'none'}, stratum {found.stratum or 'none'}")
+    for model in found.models:
+        shall = f"{model.release} ({model.variant})" if model.release else "nothing"
+        click.echo(f"\n{model.model}: shall run {shall}")
+        for reason in model.because:
+            click.echo(f"  because {reason}" if not reason.startswith("- ") else f"    {reason}")
+        click.echo(f"  stands: {model.stands}")
+        for path, commit in model.commits:
+            click.echo(f"  commit {commit[:12]} {path}")
+    record = found.record
+    if record is None:
+        click.echo("\nno report was ever collected from it")
+    else:
+        click.echo(f"\nlast report: {record.number}, ingested {format_instant(record.ingested_at)}, {record.gaps} gaps")
+    for condition in found.conditions:
+        click.echo(f"  {condition}")
+    return OK

@@ -1,0 +1,186 @@
+"""What a collector keeps: segments of accepted reports, and where every device stands.
+
+A segment is JSON Lines, each `{"envelope", "ingestedAt"}`: the sealed report as the device signed it, so that whoever
+reads it can check the signature again. Files are filled one after the other, none above `MAX_SEGMENT_BYTES`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from ringtide_contract import API_VERSION, fields
+from ringtide_contract.canonical import Json, decode, encode
+from ringtide_contract.envelope import Envelope
+from ringtide_contract.errors import InputError, TrustError
+from ringtide_contract.ids import (
+    DeviceId,
+    Digest,
+    format_instant,
+    parse_device_id,
+    parse_digest,
+    parse_instant,
+)
+from ringtide_contract.report import MAX_REPORT_BYTES, Report, open_report
+from ringtide_engine.model.desired import DesiredState
+from ringtide_engine.model.evidence import Observation
+
+PREFIX = "collected/"
+"""Branches of collectors in the reports repository."""
+
+STATE_PATH = "state.json"
+
+MAX_SEGMENT_BYTES = 1_000_000
+"""Git stores each version of a file whole before it packs; small files keep a commit per interval cheap."""
+
+MAX_STATE_BYTES = 64 * 1024 * 1024
+
+_SEGMENT = re.compile(r"segments/(?P<day>\d{4}-\d\d-\d\d)/(?P<number>\d{4,})\.jsonl")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRecord:
+    """Where the reports of one device stand."""
+
+    number: int
+    """Number of the last accepted report."""
+    payload: Digest
+    """Digest of its payload, which the next one names as `previous`."""
+    gaps: int
+    """How often numbers were skipped."""
+    ingested_at: datetime
+    """When it was accepted."""
+    key: str
+    """Hint of the key that signed it; a device enrolled with another key starts a new chain."""
+    head: str
+    """Commit of the device's branch that was read."""
+
+    @classmethod
+    def from_dict(cls, value: object) -> "DeviceRecord":
+        """Read a record from decoded JSON.
+
+        Raises:
+            InputError: A member is missing or wrong.
+        """
+        data = fields.members(value, "device record")
+        return cls(
+            number=fields.integer(data, "number", least=1),
+            payload=parse_digest(fields.text(data, "payload")),
+            gaps=fields.integer(data, "gaps"),
+            ingested_at=parse_instant(fields.text(data, "ingestedAt")),
+            key=fields.text(data, "key"),
+            head=fields.text(data, "head"),
+        )
+
+    def to_dict(self) -> dict[str, Json]:
+        """Write the record as `from_dict` reads it."""
+        return {
+            "number": self.number,
+            "payload": self.payload,
+            "gaps": self.gaps,
+            "ingestedAt": format_instant(self.ingested_at),
+            "key": self.key,
+            "head": self.head,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectorState:
+    """`state.json` of a collector's branch."""
+
+    through: datetime
+    """Time of the last ingest that was recorded."""
+    segment: str | None
+    """Segment that is being filled; None before the first report."""
+    devices: Mapping[DeviceId, DeviceRecord]
+    """Devices heard of."""
+
+    @classmethod
+    def decode(cls, content: bytes) -> "CollectorState":
+        """Read the state from its bytes.
+
+        Raises:
+            InputError: Not a collector's state.
+        """
+        data = fields.document(decode(content, limit=MAX_STATE_BYTES), "CollectorState")
+        devices = fields.mapping(data, "devices", DeviceRecord.from_dict)
+        return cls(
+            through=parse_instant(fields.text(data, "through")),
+            segment=fields.optional_text(data, "segment"),
+            devices={parse_device_id(device): record for device, record in devices.items()},
+        )
+
+    def encode(self) -> bytes:
+        """Write the state in canonical bytes."""
+        devices: dict[str, Json] = {device: record.to_dict() for device, record in self.devices.items()}
+        return encode(
+            {
+                "apiVersion": API_VERSION,
+                "kind": "CollectorState",
+                "through": format_instant(self.through),
+                "segment": self.segment,
+                "devices": devices,
+            }
+        )
+
+
+def write_line(envelope: Envelope, ingested_at: datetime) -> bytes:
+    """Write one line of a segment."""
+    return encode({"envelope": envelope.to_dict(), "ingestedAt": format_instant(ingested_at)}) + b"\n"
+
+
+def fill_segments(last: str | None, content: bytes, lines: list[bytes], now: datetime) -> Mapping[str, bytes]:
+    """Return the segments that change when `lines` are appended.
+
+    Args:
+        last: Segment that is being filled; None before the first report.
+        content: Its content.
+        lines: What to append, in order.
+        now: The present; a new day starts a new folder.
+    """
+    day = now.date().isoformat()
+    match = _SEGMENT.fullmatch(last) if last else None
+    number = int(match["number"]) if match and match["day"] == day else 0
+    path, current = (last, content) if last and number else (None, b"")
+    filled: dict[str, bytes] = {}
+    for line in lines:
+        if path is None or len(current) + len(line) > MAX_SEGMENT_BYTES:
+            number += 1
+            path, current = f"segments/{day}/{number:04}.jsonl", b""
+        current += line
+        filled[path] = current
+    return filled
+
+
+def segment_days(since: datetime, through: datetime) -> Iterator[str]:
+    """Yield the folders that hold reports ingested from `since` to `through`."""
+    day: date = since.date()
+    while day <= through.date():
+        yield f"segments/{day.isoformat()}/"
+        day += timedelta(days=1)
+
+
+def read_segment(path: str, content: bytes, state: DesiredState) -> Iterator[Observation]:
+    """Yield the reports of a segment that their devices' enrolled keys confirm.
+
+    Reports of devices that have left, or have been enrolled with another key since, are passed over.
+
+    Raises:
+        InputError: Not a segment.
+    """
+    for number, line in enumerate(content.splitlines(), start=1):
+        try:
+            data = fields.members(decode(line, limit=4 * MAX_REPORT_BYTES), "line")
+            envelope = fields.members(data.get("envelope"), "envelope")
+            at = parse_instant(fields.text(data, "ingestedAt"))
+            claimed = Report.decode(Envelope.from_dict(envelope).payload)
+        except InputError as error:
+            raise InputError(f"{path}:{number} is not a collected report: {error}") from error
+        device = state.devices.get(claimed.device)
+        if device is None or device.state == "retired":
+            continue
+        try:
+            report, _ = open_report(encode(dict(envelope)), device.public_key, fleet=state.fleet.name, device=device.id)
+        except TrustError:
+            continue
+        yield Observation(ingested_at=at, report=report)

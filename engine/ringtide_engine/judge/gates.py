@@ -1,0 +1,172 @@
+"""Gates: pass, fail or insufficient evidence, with the numbers.
+
+Requests do not vote, devices do: a share of requests is decided only where the requests together and the mean over
+devices agree, so that neither one busy device nor one that answered twice decides for all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from ringtide_engine.judge.bound import CONFIDENCE, upper_bound_permille
+from ringtide_engine.judge.words import devices, percent
+from ringtide_engine.model.desired import Gate
+from ringtide_engine.model.evidence import Tally
+from ringtide_engine.model.verdict import Answer, GateResult
+
+_P95 = 0.95
+_MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measure:
+    """What a metric measured: every value must keep the limit to pass, and miss it to fail."""
+
+    values: tuple[Fraction, ...]
+    devices: int
+    requests: int
+    failed: int
+    text: str
+
+
+def evaluate(gate: Gate, ring: str, exposed: Sequence[Tally], control: Sequence[Tally]) -> GateResult:
+    """Answer one gate.
+
+    Args:
+        gate: The gate.
+        ring: Ring that it belongs to.
+        exposed: Tallies that the ring is judged by.
+        control: Tallies of the control since the ring opened.
+    """
+    measure = _measure(gate, exposed)
+    needed = max(1, gate.min_devices)
+    if measure.devices < needed:
+        text = f"{measure.text}: evidence from {devices(measure.devices)}, {needed} needed"
+        return _result(gate, ring, "insufficient evidence", text)
+    if measure.requests < gate.min_requests:
+        text = f"{measure.text}: {measure.requests} requests, {gate.min_requests} needed"
+        return _result(gate, ring, "insufficient evidence", text)
+    if gate.compare == "noWorseThanControl":
+        return _against_control(gate, ring, exposed, control)
+    good = [_keeps(gate, value) for value in measure.values]
+    figures = "" if len(set(measure.values)) == 1 else f" (mean over devices {percent(measure.values[-1])})"
+    sign = "≤" if gate.compare == "atMost" else "≥"
+    text = f"{measure.text} = {percent(measure.values[0])}{figures}, limit {sign} {percent(gate.limit)}"
+    if all(good):
+        return _result(gate, ring, "pass", f"{text}; {_bound(measure)}")
+    if not any(good):
+        return _result(gate, ring, "fail", text)
+    text = f"{text}; a few devices outweigh the others, so neither is shown"
+    return _result(gate, ring, "insufficient evidence", text)
+
+
+def _measure(gate: Gate, tallies: Sequence[Tally]) -> _Measure:
+    """Measure a metric; without a device there are no values."""
+    match gate.metric:
+        case "updateSuccess":
+            confirmed, decided = _sum(tallies, "confirmed"), sum(tally.decided for tally in tallies)
+            return _Measure(
+                values=(Fraction(confirmed, decided),) if decided else (),
+                devices=decided,
+                requests=_sum(tallies, "requests"),
+                failed=decided - confirmed,
+                text=f"confirmed {confirmed} of {devices(decided)} decided",
+            )
+        case "wentSilent":
+            silent, reachable = _sum(tallies, "went_silent"), sum(tally.reachable for tally in tallies)
+            return _Measure(
+                values=(Fraction(silent, reachable),) if reachable else (),
+                devices=reachable,
+                requests=_sum(tallies, "requests"),
+                failed=silent,
+                text=f"silent {silent} of {devices(reachable)} reachable",
+            )
+        case "inferenceSuccess":
+            requests, serving = _sum(tallies, "requests"), _sum(tallies, "serving")
+            good = requests - _sum(tallies, "failures")
+            return _Measure(
+                values=_both(good, requests, _sum(tallies, "served_ppm"), serving),
+                devices=serving,
+                requests=requests,
+                failed=0,
+                text=f"answered {good} of {requests} requests on {devices(serving)}",
+            )
+        case "agreementWithStable":
+            compared, comparing, agreed = (_sum(tallies, name) for name in ("compared", "comparing", "agreed"))
+            return _Measure(
+                values=_both(agreed, compared, _sum(tallies, "agreed_ppm"), comparing),
+                devices=comparing,
+                requests=compared,
+                failed=0,
+                text=f"agreed on {agreed} of {compared} compared requests on {devices(comparing)}",
+            )
+        case "p95Latency":
+            shares = [share for tally in tallies if (share := _p95_share(tally)) is not None]
+            return _Measure(
+                values=(max(shares),) if shares else (),
+                devices=_sum(tallies, "serving") if shares else 0,
+                requests=sum(tally.latency.total for tally in tallies),
+                failed=0,
+                text="95th percentile of latency as a share of the budget, in the slowest stratum",
+            )
+
+
+def _against_control(gate: Gate, ring: str, exposed: Sequence[Tally], control: Sequence[Tally]) -> GateResult:
+    """Compare with the control, stratum by stratum, so that a different mix of devices cannot pass for a change."""
+    beside = {tally.stratum: tally for tally in control if tally.requests >= max(1, gate.min_requests)}
+    pairs = [(tally, beside[tally.stratum]) for tally in exposed if tally.stratum in beside and tally.requests]
+    if gate.metric == "p95Latency":
+        shares = [
+            (ours, theirs)
+            for one, other in pairs
+            if (ours := _p95_share(one)) is not None and (theirs := _p95_share(other)) is not None
+        ]
+        if shares:
+            ours, theirs = max(shares, key=lambda pair: pair[0] - pair[1])
+            answer: Answer = "pass" if ours <= theirs + gate.limit else "fail"
+            text = f"95th percentile {percent(ours)} of the budget, control {percent(theirs)}"
+            return _result(gate, ring, answer, f"{text}, margin {percent(gate.limit)}, in the worst stratum")
+    elif gate.metric == "inferenceSuccess" and pairs:
+        total = sum(one.requests for one, _ in pairs)
+        ours = Fraction(sum(one.requests - one.failures for one, _ in pairs), total)
+        weighted = [one.requests * Fraction(other.requests - other.failures, other.requests) for one, other in pairs]
+        theirs = sum(weighted, Fraction(0)) / total
+        answer = "pass" if ours >= theirs - gate.limit else "fail"
+        text = f"answered {percent(ours)} of requests, control {percent(theirs)}, margin {percent(gate.limit)}"
+        return _result(gate, ring, answer, f"{text}, weighted by stratum")
+    text = f"no stratum has a control with {max(1, gate.min_requests)} requests since the ring opened"
+    if gate.metric not in ("p95Latency", "inferenceSuccess"):
+        text = "the control has no figure to compare with; use atLeast or atMost"
+    return _result(gate, ring, "insufficient evidence", text)
+
+
+def _both(part: int, whole: int, ppm: int, count: int) -> tuple[Fraction, ...]:
+    if not whole or not count:
+        return ()
+    pooled, mean = Fraction(part, whole), Fraction(ppm, _MILLION * count)
+    # A mean of shares cut to millionths lies below the pooled share by less than a millionth where all are alike.
+    return (pooled, pooled if abs(pooled - mean) < Fraction(1, _MILLION) else mean)
+
+
+def _p95_share(tally: Tally) -> Fraction | None:
+    quantile = tally.latency.quantile_us(_P95)
+    return None if quantile is None else Fraction(quantile, tally.budget_us)
+
+
+def _keeps(gate: Gate, value: Fraction) -> bool:
+    return value <= gate.limit if gate.compare == "atMost" else value >= gate.limit
+
+
+def _bound(measure: _Measure) -> str:
+    bound = upper_bound_permille(measure.failed, measure.devices)
+    if bound is None:
+        return f"{measure.devices} devices prove what they show"
+    return f"proves with {CONFIDENCE} confidence that a fault hits at most {percent(Fraction(bound, 1000))} of devices"
+
+
+def _sum(tallies: Sequence[Tally], name: str) -> int:
+    return sum(int(getattr(tally, name)) for tally in tallies)
+
+
+def _result(gate: Gate, ring: str, answer: Answer, text: str) -> GateResult:
+    return GateResult(ring=ring, metric=gate.metric, answer=answer, text=text)

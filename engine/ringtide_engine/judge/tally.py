@@ -1,0 +1,271 @@
+"""Counting: accepted reports become figures per ring, stratum and arm."""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from ringtide_contract.canonical import MAX_INTEGER
+from ringtide_contract.ids import DeviceId
+from ringtide_contract.report import Counters, ModelReport
+from ringtide_contract.sketch import EMPTY, LatencySketch, merge
+from ringtide_engine.judge.exposure import is_control, ring_of
+from ringtide_engine.judge.words import NAMED
+from ringtide_engine.model.evidence import Arm, Confirmations, Harm, Observation, Subject, Tally, Waiting
+from ringtide_engine.model.progress import OpenedRing
+from ringtide_engine.model.verdict import RolloutView
+
+SILENCE = 3
+"""A device is silent after so many times `maxSilence`: one lost report, and even two, say nothing yet."""
+
+HARD_STEPS = frozenset({"load", "golden", "crash", "probation"})
+"""Failures that mean the candidate is wrong or hurts. A probe over budget harms nobody: it counts as a refusal."""
+
+_MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """One device, summed up."""
+
+    subject: Subject
+    outcome: str
+    harm: str | None
+    reached: bool
+    unreachable: bool
+    silent: bool
+    gap: bool
+    confirmed_at: datetime | None
+    counters: tuple[Counters, ...]
+
+
+def tally(
+    view: RolloutView, subjects: Sequence[Subject], observations: Iterable[Observation], *, now: datetime
+) -> tuple[Tally, ...]:
+    """Count what is known of a rollout.
+
+    Args:
+        view: The rollout.
+        subjects: Devices that it can reach.
+        observations: Accepted reports, in any order; those of other devices are passed over.
+        now: The judge's present.
+
+    Returns:
+        The tallies of all open rings; none before the first ring opens.
+    """
+    progress = view.progress
+    if progress is None:
+        return ()
+    heard = _by_device(observations)
+    groups: dict[tuple[int, str, Arm], list[_Seen]] = defaultdict(list)
+    opened = {ring.name: (place, ring) for place, ring in enumerate(progress.rings)}
+    for subject in sorted(subjects, key=lambda item: item.device):
+        reports = heard.get(subject.device, ())
+        name = ring_of(progress, subject)
+        if name is not None:
+            place, ring = opened[name]
+            groups[place, subject.stratum, "exposed"].append(_exposed(view, ring, subject, reports, now))
+        elif is_control(progress, subject):
+            for place, ring in enumerate(progress.rings):
+                groups[place, subject.stratum, "control"].append(_control(view, ring, subject, reports, now))
+    return tuple(
+        _sum(progress.rings[place].name, stratum, arm, group)
+        for (place, stratum, arm), group in sorted(groups.items(), key=lambda item: item[0])
+    )
+
+
+def _by_device(observations: Iterable[Observation]) -> Mapping[DeviceId, tuple[Observation, ...]]:
+    """Order each device's reports by ingest and number; what two collectors took counts once, from the first."""
+    kept: dict[tuple[DeviceId, int, str, str], Observation] = {}
+    for item in observations:
+        key = (item.report.device, item.report.number, item.report.previous or "", item.report.session)
+        if key not in kept or item.ingested_at < kept[key].ingested_at:
+            kept[key] = item
+    heard: dict[DeviceId, list[Observation]] = defaultdict(list)
+    for key in sorted(kept, key=lambda key: (kept[key].ingested_at, key)):
+        heard[key[0]].append(kept[key])
+    return {device: tuple(items) for device, items in heard.items()}
+
+
+def _exposed(
+    view: RolloutView, ring: OpenedRing, subject: Subject, reports: Sequence[Observation], now: datetime
+) -> _Seen:
+    parts = [(item.ingested_at, part) for item in reports if (part := item.report.models.get(view.model))]
+    steps: set[str] = {
+        failure.step for _, part in parts for failure in part.failures if failure.manifest == subject.manifest
+    }
+    counters = _latest(count for _, part in parts for count in part.counters if count.manifest == subject.manifest)
+    crashed = any(count.crashes for count in counters)
+    silence = _silence(ring, reports, SILENCE * view.max_silence, now)
+    outcome = _outcome(parts[-1][1] if parts else None, steps, subject, heard=bool(reports))
+    if silence is not None and outcome not in ("reverted", "refused"):
+        outcome = "gone silent"  # a confirmation counts for as long as it is re-asserted
+    hard = sorted(steps & HARD_STEPS) or ([outcome] if outcome == "reverted" else []) or (["crash"] if crashed else [])
+    return _Seen(
+        subject=subject,
+        outcome=outcome,
+        harm=hard[0] if hard else None,
+        reached=any(subject.manifest in (part.desired, part.active and part.active.manifest) for _, part in parts),
+        unreachable=silence == "unreachable",
+        silent=silence == "silent",
+        gap=any(later.report.number > earlier.report.number + 1 for earlier, later in itertools.pairwise(reports)),
+        confirmed_at=_confirmed_since(parts, subject) if outcome == "confirmed" else None,
+        counters=counters,
+    )
+
+
+def _control(
+    view: RolloutView, ring: OpenedRing, subject: Subject, reports: Sequence[Observation], now: datetime
+) -> _Seen:
+    """Sum up a control device: what it served on other manifests since the ring opened."""
+    parts = [(item.ingested_at, part) for item in reports if (part := item.report.models.get(view.model))]
+    late = [count for _, part in parts for count in part.counters if count.manifest != subject.manifest]
+    early = [
+        count
+        for at, part in parts
+        if at <= ring.opened_at
+        for count in part.counters
+        if count.manifest != subject.manifest
+    ]
+    before = {(count.manifest, count.session): count for count in early}
+    counters = tuple(
+        _minus(count, before[key]) if (key := (count.manifest, count.session)) in before else count
+        for count in _latest(late)
+    )
+    silence = _silence(ring, reports, SILENCE * view.max_silence, now)
+    return _Seen(
+        subject=subject,
+        outcome="stable",
+        harm=None,
+        reached=False,
+        unreachable=silence == "unreachable",
+        silent=silence == "silent",
+        gap=False,
+        confirmed_at=None,
+        counters=counters,
+    )
+
+
+def _outcome(last: ModelReport | None, steps: set[str], subject: Subject, *, heard: bool) -> str:
+    """Say where the candidate stands on a device: failures stay, confirmation must be re-asserted."""
+    if steps & HARD_STEPS:
+        return "reverted"
+    if steps:
+        return "refused"
+    if last is None:
+        return "without the model" if heard else "never heard of"
+    if last.desired == subject.manifest and last.phase in ("reverted", "refused"):
+        return last.phase
+    if last.active is not None and last.active.manifest == subject.manifest:
+        return last.phase
+    return "on another release" if last.phase == "confirmed" else last.phase
+
+
+def _silence(ring: OpenedRing, reports: Sequence[Observation], limit: timedelta, now: datetime) -> str | None:
+    """Tell `unreachable` (silent before the ring opened, and still) from `silent` (heard of, and no more)."""
+    if not reports or reports[-1].ingested_at < ring.opened_at - limit:
+        return "unreachable"
+    return "silent" if now - max(reports[-1].ingested_at, ring.opened_at) >= limit else None
+
+
+def _confirmed_since(parts: Sequence[tuple[datetime, ModelReport]], subject: Subject) -> datetime:
+    """Return the first of the newest unbroken run of reports that assert the confirmation."""
+    since = parts[-1][0]
+    for at, part in reversed(parts):
+        if part.phase != "confirmed" or part.active is None or part.active.manifest != subject.manifest:
+            break
+        since = at
+    return since
+
+
+def _latest(counters: Iterable[Counters]) -> tuple[Counters, ...]:
+    """Keep the newest counters of each session: they are cumulative, so a lost report loses nothing."""
+    newest: dict[tuple[str, str], Counters] = {}
+    for count in counters:
+        newest[count.manifest, count.session] = count
+    return tuple(newest[key] for key in sorted(newest))
+
+
+def _minus(count: Counters, before: Counters) -> Counters:
+    latency = {
+        number: more
+        for number, total in count.latency.counts.items()
+        if (more := total - before.latency.counts.get(number, 0)) > 0
+    }
+    return replace(
+        count,
+        requests=max(0, count.requests - before.requests),
+        failures=max(0, count.failures - before.failures),
+        over_budget=max(0, count.over_budget - before.over_budget),
+        compared=max(0, count.compared - before.compared),
+        agreed=max(0, count.agreed - before.agreed),
+        latency=LatencySketch(counts=MappingProxyType(latency)),
+    )
+
+
+def _share_ppm(part: int, whole: int) -> int:
+    return part * _MILLION // whole if whole else 0
+
+
+def _total(figures: Iterable[int]) -> int:
+    return min(sum(figures), MAX_INTEGER)  # a device that claims absurd figures must not stop the judge
+
+
+def _latencies(sketches: Iterable[LatencySketch]) -> LatencySketch:
+    merged = merge([EMPTY, *sketches])
+    return LatencySketch(
+        counts=MappingProxyType({bucket: min(count, MAX_INTEGER) for bucket, count in merged.counts.items()})
+    )
+
+
+def _sum(ring: str, stratum: str, arm: Arm, group: Sequence[_Seen]) -> Tally:
+    active = [seen for seen in group if not seen.subject.held]
+    served = [
+        (sum(count.requests for count in seen.counters), sum(count.failures for count in seen.counters))
+        for seen in group
+    ]
+    compared = [
+        (sum(count.compared for count in seen.counters), sum(count.agreed for count in seen.counters)) for seen in group
+    ]
+    times: dict[datetime, int] = defaultdict(int)
+    for seen in active:
+        if seen.confirmed_at is not None:
+            times[seen.confirmed_at] += 1
+    return Tally(
+        ring=ring,
+        stratum=stratum,
+        arm=arm,
+        assigned=len(active),
+        held=len(group) - len(active),
+        unreachable=sum(seen.unreachable for seen in active),
+        went_silent=sum(seen.silent for seen in active),
+        reached=sum(seen.reached for seen in group),
+        confirmed=sum(seen.outcome == "confirmed" for seen in active),
+        reverted=sum(seen.outcome == "reverted" for seen in group),
+        refused=sum(seen.outcome == "refused" for seen in group),
+        hard_failed=sum(seen.harm is not None for seen in group),
+        gaps=sum(seen.gap for seen in group),
+        serving=sum(requests > 0 for requests, _ in served),
+        requests=_total(requests for requests, _ in served),
+        failures=_total(failures for _, failures in served),
+        over_budget=_total(count.over_budget for seen in group for count in seen.counters),
+        served_ppm=sum(_share_ppm(requests - failures, requests) for requests, failures in served),
+        comparing=sum(whole > 0 for whole, _ in compared),
+        compared=_total(whole for whole, _ in compared),
+        agreed=_total(part for _, part in compared),
+        agreed_ppm=sum(_share_ppm(part, whole) for whole, part in compared),
+        budget_us=group[0].subject.budget_us,
+        latency=_latencies(count.latency for seen in group for count in seen.counters),
+        confirmations=tuple(Confirmations(at=at, devices=times[at]) for at in sorted(times)),
+        waiting=tuple(
+            Waiting(device=seen.subject.device, phase=seen.outcome)
+            for seen in active
+            if not seen.unreachable and seen.outcome not in ("confirmed", "reverted", "refused", "stable")
+        )[:NAMED],
+        harmed=tuple(Harm(device=seen.subject.device, what=seen.harm) for seen in group if seen.harm is not None)[
+            :NAMED
+        ],
+        silent=tuple(seen.subject.device for seen in active if seen.silent)[:NAMED],
+    )

@@ -1,0 +1,90 @@
+"""Listings: devices, rollouts and releases, as rows of plain values."""
+
+from datetime import datetime
+
+from ringtide_contract.canonical import Json
+from ringtide_contract.errors import InputError
+from ringtide_contract.ids import DeviceId, format_instant
+from ringtide_engine.model.desired import DesiredState
+from ringtide_engine.model.steady_state import stable_version
+from ringtide_engine.ports import Repository
+from ringtide_engine.resolve import resolve
+from ringtide_engine.workflows.cases import read_state
+from ringtide_engine.workflows.collected import collectors, read_collected
+
+Row = dict[str, Json]
+
+
+def read_head(fleet: Repository, branch: str = "main") -> DesiredState:
+    """Load the newest desired state.
+
+    Raises:
+        InputError: The branch does not exist, or has errors.
+    """
+    head = fleet.head(branch)
+    if head is None:
+        raise InputError(f"the fleet repository has no branch {branch}")
+    return read_state(fleet, head)
+
+
+def list_devices(state: DesiredState, reports: Repository | None) -> tuple[Row, ...]:
+    """Return the devices, with when each was heard of last where the reports are given."""
+    resolution = resolve(state)
+    records = read_collected(reports, collectors(reports), state, None).records if reports else {}
+
+    def heard(device: DeviceId) -> str | None:
+        return format_instant(records[device].ingested_at) if device in records else None
+
+    return tuple(
+        {
+            "id": device.id,
+            "hardwareClass": device.hardware_class,
+            "state": device.state,
+            "class": resolution.class_of.get(device.id),
+            "pins": [f"{pin.model} {pin.release}" for pin in device.pins],
+            "lastReport": heard(device.id),
+        }
+        for _, device in sorted(state.devices.items())
+    )
+
+
+def list_rollouts(state: DesiredState) -> tuple[Row, ...]:
+    """Return the rollouts with their last verdict."""
+    rows: list[Row] = []
+    for name, rollout in sorted(state.rollouts.items()):
+        progress = state.progress.get(name)
+        ring = progress.rings[-1].name if progress and progress.rings else None
+        last: datetime | None = progress.last.at if progress else None
+        rows.append(
+            {
+                "name": name,
+                "placement": rollout.placement,
+                "candidate": rollout.candidate,
+                "phase": progress.phase if progress else "notStarted",
+                "ring": ring,
+                "lastVerdict": progress.last.kind if progress else None,
+                "at": format_instant(last) if last else None,
+            }
+        )
+    return tuple(rows)
+
+
+def list_releases(state: DesiredState) -> tuple[Row, ...]:
+    """Return the releases, where each is the steady state, and which are under quarantine."""
+    steady: dict[tuple[str, str], list[str]] = {}
+    for name, placement in sorted(state.placements.items()):
+        version = stable_version(state, placement)
+        if version is not None:
+            steady.setdefault((placement.model, version), []).append(name)
+    banned = {(entry.model, entry.release) for entry in state.quarantine if entry.subject == "release"}
+    return tuple(
+        {
+            "model": model,
+            "version": version,
+            "variants": [variant.name for variant in release.variants],
+            "licence": release.licence,
+            "stableIn": list(steady.get((model, version), [])),
+            "quarantined": (model, version) in banned,
+        }
+        for (model, version), release in sorted(state.releases.items())
+    )

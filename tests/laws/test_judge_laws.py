@@ -1,0 +1,170 @@
+"""Laws of the judge, for any fleet, any reports, any order."""
+
+import random
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fakes.judged_rollouts import HOUR, Behaviour, World, fleet, on_stable, plan, ring
+from fakes.reporting_devices import STABLE, counters, model
+from ringtide_contract.class_file import ClassFile, ClassRollout, assign
+from ringtide_contract.ids import sha256
+from ringtide_contract.index import IndexRow
+from ringtide_contract.report import ModelReport
+from ringtide_engine.judge.documents import judged_files
+from ringtide_engine.judge.exposure import ring_of
+from ringtide_engine.judge.tally import tally
+from ringtide_engine.model.evidence import Subject
+from ringtide_engine.resolve import resolve
+
+FEW = settings(max_examples=30, deadline=None)
+
+PLANS = st.sampled_from(
+    [
+        plan(ring("canary", "1/10"), ring("pilot", "1/2"), ring("rest", "1")),
+        plan(ring("canary", "1/4"), ring("again", "1/4"), ring("rest", "1")),
+        plan(ring("europe", None, cohort="eu"), ring("half", "1/2"), ring("rest", "1"), control="1/5"),
+        plan(ring("sites", "1/5"), ring("rest", "1"), unit="site"),
+    ]
+)
+DEVICES = st.integers(min_value=0, max_value=40)
+SEEDS = st.integers(min_value=0, max_value=2**32)
+STEPS = st.integers(min_value=1, max_value=5)
+
+SAID = ("confirmed", "confirmed", "confirmed", "probation", "stable", "reverted", "refused", "failing", "silent")
+
+
+def behaviour(seed: int, said: tuple[str, ...] = SAID) -> Behaviour:
+    """Return devices that each do one of `said`, by the seed."""
+
+    def behave(each: Subject) -> ModelReport | None:
+        chosen = random.Random(f"{seed} {each.device}").choice(said)
+        match chosen:
+            case "silent":
+                return None
+            case "stable":
+                return on_stable(each)
+            case "reverted":
+                return model("reverted", STABLE, desired=each.manifest, failed="golden")
+            case "refused":
+                return model("refused", STABLE, desired=each.manifest, failed="budget")
+            case "failing":
+                return model("confirmed", each.manifest, counters(each.manifest, 100, failures=30))
+            case _:
+                return model(chosen, each.manifest, counters(each.manifest))
+
+    return behave
+
+
+def history(world: World, seed: int, steps: int, said: tuple[str, ...] = SAID) -> World:
+    """Let some time pass in which devices report and the judge decides now and then."""
+    for step in range(steps):
+        world = world.later(HOUR).heard(behaviour(seed + step // 2, said))
+        if step % 2:
+            world = world.judged()
+    return world
+
+
+@FEW
+@given(devices=DEVICES, ring_plan=PLANS, seed=SEEDS, steps=STEPS)
+def test_the_same_reports_in_any_order_give_the_same_bytes(
+    devices: int, ring_plan: object, seed: int, steps: int
+) -> None:
+    world = history(World(state=fleet(devices, ring_plan=ring_plan)).judged(), seed, steps)  # type: ignore[arg-type]
+    shuffled = list(world.observations)
+    random.Random(seed).shuffle(shuffled)
+    doubled = replace(world, observations=(*shuffled, *shuffled[: len(shuffled) // 2]))
+    assert judged_files(world.view, world.evidence()) == judged_files(doubled.view, doubled.evidence())
+
+
+@FEW
+@given(devices=DEVICES, ring_plan=PLANS, seed=SEEDS, steps=STEPS)
+def test_more_confirmations_never_turn_promote_into_roll_back(
+    devices: int, ring_plan: object, seed: int, steps: int
+) -> None:
+    said = ("confirmed", "confirmed", "confirmed", "stable", "silent", "refused")
+    world = history(World(state=fleet(devices, ring_plan=ring_plan)).judged(), seed, steps, said)  # type: ignore[arg-type]
+    if world.verdict().kind == "promote":
+        silent = {each.device for each in world.subjects()} - {item.report.device for item in world.observations}
+        better = world.heard(lambda each: model("confirmed", each.manifest, counters(each.manifest)), only=silent)
+        assert better.verdict().kind != "rollBack"
+
+
+@FEW
+@given(devices=DEVICES, ring_plan=PLANS, seed=SEEDS, steps=st.integers(min_value=1, max_value=10))
+def test_cuts_only_grow_and_rings_only_open(devices: int, ring_plan: object, seed: int, steps: int) -> None:
+    world = World(state=fleet(devices, ring_plan=ring_plan)).judged()  # type: ignore[arg-type]
+    for step in range(steps):
+        before = world.view.progress
+        exposed = {each.device for each in world.subjects() if before and ring_of(before, each)}
+        world = world.later(HOUR).heard(behaviour(seed, ("confirmed", "confirmed", "probation"))).judged()
+        after = world.view.progress
+        assert before is not None
+        assert after is not None
+        assert after.rings[: len(before.rings)] == before.rings
+        assert exposed <= {each.device for each in world.subjects() if ring_of(after, each)}, step
+        for earlier, later in zip(after.rings, after.rings[1:], strict=False):
+            if earlier.cohort is None:
+                assert all(later.cuts[stratum] >= cut for stratum, cut in earlier.cuts.items())
+        if after.phase != "rolling":
+            break
+
+
+@FEW
+@given(devices=DEVICES, ring_plan=PLANS, days=st.integers(min_value=0, max_value=400), before=st.booleans())
+def test_no_evidence_never_promotes(devices: int, ring_plan: object, days: int, before: bool) -> None:
+    world = World(state=fleet(devices, ring_plan=ring_plan))  # type: ignore[arg-type]
+    world = (world.heard(on_stable) if before else world).later(HOUR).judged()
+    verdict = world.later(timedelta(days=days, minutes=1)).verdict()
+    assert verdict.kind != "promote"
+
+
+@FEW
+@given(devices=DEVICES, ring_plan=PLANS, seed=SEEDS, steps=STEPS)
+def test_the_judge_exposes_exactly_the_devices_that_read_it_so(
+    devices: int, ring_plan: object, seed: int, steps: int
+) -> None:
+    """A device computes its own ring from its class file; the judge must count the same devices."""
+    said = ("confirmed", "confirmed", "confirmed", "probation")
+    world = history(World(state=fleet(devices, ring_plan=ring_plan)).judged(), seed, steps, said)  # type: ignore[arg-type]
+    progress, resolution = world.view.progress, resolve(world.state)
+    if progress is None or progress.phase != "rolling":
+        return
+    plans = {each.class_id: each.rollout for each in resolution.assignments}
+    for subject in world.subjects():
+        class_id = resolution.class_of[subject.device]
+        rollout = plans[class_id]
+        assert rollout is not None
+        file = ClassFile(
+            class_id=class_id,
+            model="digits",
+            stable=STABLE,
+            rollout=ClassRollout(
+                rollout=rollout.rollout,
+                salt=rollout.salt,
+                unit=rollout.unit,
+                manifest=sha256(b"candidate"),
+                ranges=rollout.ranges,
+            ),
+        )
+        row = IndexRow(class_id=class_id, state="active", units=world.state.devices[subject.device].labels)
+        assigned = assign(file, row, subject.device)
+        assert (assigned.ring.ring if assigned.ring else None) == ring_of(progress, subject)
+        assert assigned.bucket == subject.bucket
+
+
+@FEW
+@given(devices=DEVICES, ring_plan=PLANS, seed=SEEDS, steps=STEPS)
+def test_every_exposed_device_is_counted_once(devices: int, ring_plan: object, seed: int, steps: int) -> None:
+    world = history(World(state=fleet(devices, ring_plan=ring_plan)).judged(), seed, steps)  # type: ignore[arg-type]
+    progress = world.view.progress
+    assert progress is not None
+    tallies = tally(world.view, world.subjects(), world.observations, now=world.now)
+    exposed = [each for each in world.subjects() if ring_of(progress, each)]
+    assert sum(each.assigned + each.held for each in tallies if each.arm == "exposed") == len(exposed)
+    for each in tallies:
+        if each.arm == "exposed":
+            assert each.decided + len(each.waiting) + each.unreachable >= min(each.assigned, 10)
+            assert each.confirmed + each.reverted + each.refused <= each.assigned
