@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from ringtide_contract.envelope import Envelope
@@ -133,7 +133,13 @@ class TufSigner(Protocol):
     """Custody of the online TUF roles: release, snapshot, timestamp."""
 
     def metadata(
-        self, *, previous: Mapping[str, bytes], trust: Mapping[str, bytes], bundle: bytes, now: datetime
+        self,
+        *,
+        previous: Mapping[str, bytes],
+        trust: Mapping[str, bytes],
+        bundle: bytes,
+        now: datetime,
+        timestamp_lifetime: timedelta,
     ) -> Mapping[str, bytes]:
         """Return the files under `metadata/` and `targets/` that publish `bundle`.
 
@@ -142,10 +148,38 @@ class TufSigner(Protocol):
             trust: Files of the fleet repository's `trust/` folder: root and targets metadata, trust policy.
             bundle: The statement's bundle; the one published last where only freshness is renewed.
             now: The present.
+            timestamp_lifetime: How long the timestamp is fresh. The roles below it last as long as the statement.
 
         Raises:
             TrustError: The key is not the one that the trust folder names.
             InputError: The trust folder is incomplete.
+        """
+
+
+class TrustReader(Protocol):
+    """The TUF client over published files, as a device runs it."""
+
+    def current(self, published: Mapping[str, bytes], root: bytes, now: datetime) -> tuple[bytes, bytes]:
+        """Return the trust policy and the statement's bundle that are current.
+
+        Args:
+            published: The files of the branch.
+            root: A root that is trusted already.
+            now: The present.
+
+        Raises:
+            TrustError: Metadata that is not signed, inconsistent, or expired.
+        """
+
+
+class SecondOpinion(Protocol):
+    """Another implementation's reading of a bundle."""
+
+    def payload(self, bundle: bytes) -> bytes:
+        """Return the payload that it finds.
+
+        Raises:
+            TrustError: It refuses the bundle.
         """
 
 

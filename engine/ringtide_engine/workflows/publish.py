@@ -1,0 +1,378 @@
+"""Publish: compile the reviewed desired state, sign it, and commit it to the branch that devices follow."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from ringtide_contract.acceptance import GROUND, accept_statement
+from ringtide_contract.bundle import write_bundle
+from ringtide_contract.canonical import Json, encode
+from ringtide_contract.envelope import IN_TOTO
+from ringtide_contract.errors import InputError, TransientError, TrustError
+from ringtide_contract.ids import Digest, sha256
+from ringtide_contract.keys import key_hint
+from ringtide_contract.statement import Previous, Publication, Source
+from ringtide_contract.tree import HEAD_PATH
+from ringtide_contract.trust_policy import TRUST_POLICY_TARGET, TrustPolicy
+from ringtide_engine import __version__
+from ringtide_engine.compile import compile_tree
+from ringtide_engine.judge.documents import is_judge_path
+from ringtide_engine.load.desired import load_desired
+from ringtide_engine.model.desired import Fleet
+from ringtide_engine.model.finding import FindingsError
+from ringtide_engine.model.publication import (
+    PLAN_RECORD,
+    POLICY_RECORD,
+    PUBLISHED,
+    RECORDS,
+    CompiledTree,
+    Published,
+    PublishOutcome,
+)
+from ringtide_engine.ports import ConflictError, Notifier, PolicyEngine, Repository, StatementSigner, TufSigner
+from ringtide_engine.resolve import resolve
+from ringtide_engine.workflows.check import check
+from ringtide_engine.workflows.plan import plan_change
+from ringtide_engine.workflows.published import believed, generation_record, next_generation, read_published
+
+SOURCE_BRANCH = "main"
+
+ATTEMPTS = 5
+"""Another publisher may win the race for a generation; five lost in a row mean that something else is wrong."""
+
+COMPILER = f"ringtide {__version__}"
+
+RENEW_AFTER = 3
+"""A statement is renewed after this fraction of its life, so that two missed renewals do no harm."""
+
+TRUST_FOLDER = "trust/"
+
+Replay = Callable[[Repository, str], None]
+"""Checks that a commit of the judge follows from its evidence; raises TrustError where it does not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publisher:
+    """What publishing needs of the world."""
+
+    repository: Repository
+    """The fleet repository."""
+    statement: StatementSigner
+    """Custody of the statement key."""
+    tuf: TufSigner
+    """Custody of the online TUF roles."""
+    policies: PolicyEngine
+    """Evaluates policy conditions."""
+    replay: Replay
+    """Checks commits of the judge."""
+    notifier: Notifier | None = None
+    """Tells devices; None where they only poll."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """What was reviewed."""
+
+    plan: str | None = None
+    """Digest of the reviewed plan; None where none was given."""
+    unreviewed: bool = False
+    """Accept whatever plan there is; for the first publication and for fleets of one person."""
+
+
+def publish(
+    publisher: Publisher, approval: Approval, now: datetime, *, refresh: bool = False, dry_run: bool = False
+) -> PublishOutcome:
+    """Publish the head of `main`.
+
+    Args:
+        publisher: Ports.
+        approval: What was reviewed.
+        now: The present.
+        refresh: Publish what is published already, with a new timestamp, and a new statement where it is due.
+        dry_run: Compute and check everything, sign and write nothing.
+
+    Raises:
+        FindingsError: The desired state has errors.
+        InputError: No plan was approved, or trust was not established.
+        TrustError: The plan is not the approved one, a verdict does not follow from its evidence, the source does not
+            follow the one published last, or keys do not fit.
+        TransientError: The remote does not answer, or others won every race.
+    """
+    now = now.replace(microsecond=0)
+    for _ in range(ATTEMPTS):
+        try:
+            return _publish(publisher, approval, now, refresh=refresh, dry_run=dry_run)
+        except ConflictError:
+            continue
+    raise TransientError(f"other publishers won {ATTEMPTS} races in a row")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """What a publication is made of."""
+
+    source: Source
+    fleet: Fleet
+    tree: CompiledTree
+    plan: bytes
+    policy: bytes
+
+
+def _publish(
+    publisher: Publisher, approval: Approval, now: datetime, *, refresh: bool, dry_run: bool
+) -> PublishOutcome:
+    # Read.
+    repository = publisher.repository
+    newest = repository.head(SOURCE_BRANCH)
+    if newest is None:
+        raise InputError(f"the repository has no branch {SOURCE_BRANCH}")
+    branch = repository.head(PUBLISHED)
+    lying = read_published(repository, branch)
+    trust_files = {
+        path.removeprefix(TRUST_FOLDER): content for path, content in repository.files(newest, TRUST_FOLDER).items()
+    }
+    trust = _trust_policy(trust_files)
+    last = believed(lying, trust)
+    if refresh and last is None:
+        raise InputError("nothing is published in this epoch; publish without --refresh first")
+    _check_descent(repository, last, newest)
+
+    # Compute.
+    if refresh and last is not None:
+        work = _again(repository, last, newest, now)
+    else:
+        work = _anew(publisher, approval, last, newest, now)
+    _check_keys(publisher.statement, trust, work.fleet)
+    is_new = last is None or work.tree.head != last.head or _is_due(last.publication, now)
+    signed = last.publication.generation if last else None
+    if last is not None and not is_new and not refresh and _trust_is_published(trust_files, last):
+        return _outcome("unchanged", work, signed, None)
+    kind: Literal["published", "refreshed"] = "published" if is_new else "refreshed"
+    if dry_run:
+        return _outcome(kind, work, signed, None)
+
+    # Write.
+    parent, number, bundle = branch, signed or 0, last.bundle if last else b""
+    if is_new:
+        number = next_generation(repository, branch, last, trust.epoch)
+        parent = repository.commit(
+            PUBLISHED,
+            parent=branch,
+            changes=generation_record(trust.epoch, number),
+            message=f"Reserve generation {number}\n",
+            at=now,
+        )
+        bundle = _sign(publisher.statement, work, trust.epoch, number, last, now)
+    before = lying.files if lying else {}
+    metadata = publisher.tuf.metadata(
+        previous={path: content for path, content in before.items() if _is_tuf(path)},
+        trust=trust_files,
+        bundle=bundle,
+        now=now,
+        timestamp_lifetime=work.fleet.timestamp_lifetime,
+    )
+    files = {**work.tree.files, **metadata, PLAN_RECORD: work.plan, POLICY_RECORD: work.policy}
+    commit = repository.commit(
+        PUBLISHED,
+        parent=parent,
+        changes=_changes(before, files),
+        message=f"{'Publish' if is_new else 'Refresh'} generation {number}\n\n"
+        f"Source: {work.source.commit}\nRoot: {work.tree.head.root}\n",
+        at=now,
+    )
+    return _outcome(kind, work, number, commit, _hint(publisher.notifier, work.fleet.name, commit))
+
+
+def content_digest(files: Mapping[str, bytes]) -> Digest:
+    """Return the digest of a source tree: SHA-256 of canonical [[path, mode, SHA-256], ...], sorted by path.
+
+    The port gives regular files only; whether one is executable means nothing to ringtide, so every mode is 100644.
+    """
+    rows: list[Json] = [[path, "100644", sha256(files[path])] for path in sorted(files)]
+    return sha256(encode(rows))
+
+
+def _anew(
+    publisher: Publisher,
+    approval: Approval,
+    last: Published | None,
+    newest: str,
+    now: datetime,
+) -> _Work:
+    """Compile the newest source, after everything that speaks against it."""
+    repository = publisher.repository
+    since = last.publication.source.commit if last else None
+    files = repository.files(newest)
+    base_files = repository.files(since) if since else None
+    _check_verdicts(publisher, newest, since)
+    outcome = check(files, base_files, now.date(), publisher.policies)
+    state = outcome.accepted()
+    plan = plan_change(base_files, files, today=now.date(), engine=publisher.policies).plan
+    if approval.plan is not None and approval.plan != plan.digest:
+        raise TrustError("PUBLISH-PLAN", f"the plan is {plan.digest} now, not the approved {approval.plan[:64]}")
+    if approval.plan is None and not approval.unreviewed and not plan.is_empty:
+        raise InputError(
+            f"this changes what devices run; review it with `ringtide plan` and give --plan-digest {plan.digest}"
+        )
+    return _Work(
+        source=Source(commit=newest, content_digest=content_digest(files)),
+        fleet=state.fleet,
+        tree=compile_tree(state, resolve(state), last.head if last else None),
+        plan=plan.encode(),
+        policy=outcome.policy_verdict,
+    )
+
+
+def _again(repository: Repository, last: Published, newest: str, now: datetime) -> _Work:
+    """Take what is published once more; a statement that is due is signed over a tree compiled again."""
+    fleet = load_desired(repository.files(newest, "fleet.yaml")).state
+    if fleet is None:
+        raise InputError(f"fleet.yaml of {SOURCE_BRANCH} cannot be read; try `ringtide check`")
+    plan, policy = (last.files.get(path, b"") for path in (PLAN_RECORD, POLICY_RECORD))
+    if (sha256(plan), sha256(policy)) != (last.publication.plan, last.publication.policy):
+        raise TrustError("PUBLISH-RECORDS", "the records on the branch are not those that the statement names")
+    tree = CompiledTree(
+        files={p: c for p, c in last.files.items() if not _is_tuf(p) and not p.startswith(RECORDS)}, head=last.head
+    )
+    if _is_due(last.publication, now):
+        tree = recompile(repository, last)
+    return _Work(source=last.publication.source, fleet=fleet.fleet, tree=tree, plan=plan, policy=policy)
+
+
+def recompile(repository: Repository, published: Published) -> CompiledTree:
+    """Compile the source of a publication again.
+
+    Raises:
+        TrustError: The source, or the tree, is not the one that was signed.
+    """
+    source = published.publication.source
+    files = repository.files(source.commit)
+    if content_digest(files) != source.content_digest:
+        raise TrustError("RECOMPILE-SOURCE", f"the files of {source.commit} are not those that were published")
+    loaded = load_desired(files)
+    if loaded.state is None:
+        raise FindingsError(loaded.findings)
+    tree = compile_tree(loaded.state, resolve(loaded.state), published.head)
+    if tree.head != published.head:
+        raise TrustError(
+            "RECOMPILE-TREE",
+            f"{source.commit} compiles to root {tree.head.root}, not {published.head.root}"
+            f" (published by {published.publication.compiler})",
+        )
+    return tree
+
+
+def _sign(
+    signer: StatementSigner, work: _Work, epoch: int, generation: int, last: Published | None, now: datetime
+) -> bytes:
+    """Sign a statement and return its bundle, which must pass the rules that devices apply."""
+    key = signer.public_key()
+    publication = Publication(
+        fleet=work.fleet.name,
+        epoch=epoch,
+        generation=generation,
+        issued_at=now,
+        not_after=now + work.fleet.statement_lifetime,
+        head=sha256(work.tree.files[HEAD_PATH]),
+        root=work.tree.head.root,
+        size=work.tree.head.size,
+        source=work.source,
+        compiler=COMPILER,
+        policy=sha256(work.policy),
+        plan=sha256(work.plan),
+        previous=None if last is None else Previous(generation=last.publication.generation, sha256=last.payload),
+    )
+    bundle = write_bundle(signer.seal(IN_TOTO, publication.encode()), key_hint(key))
+    trust = TrustPolicy(fleet=work.fleet.name, epoch=epoch, statement_keys={key_hint(key): key})
+    accept_statement(bundle, trust=trust, fleet=work.fleet.name, floor=GROUND, now=now)
+    return bundle
+
+
+def _trust_policy(trust_files: Mapping[str, bytes]) -> TrustPolicy:
+    if TRUST_POLICY_TARGET not in trust_files:
+        raise InputError("trust/ is incomplete; write it with `ringtide key establish` and merge it")
+    return TrustPolicy.decode(trust_files[TRUST_POLICY_TARGET])
+
+
+def _check_descent(repository: Repository, last: Published | None, newest: str) -> None:
+    if last is None:
+        return
+    try:
+        follows = repository.is_ancestor(last.publication.source.commit, newest)
+    except InputError as error:
+        raise TrustError("PUBLISH-SOURCE", f"the source published last is not in this repository: {error}") from error
+    if not follows:
+        raise TrustError("PUBLISH-SOURCE", f"{newest} does not follow the source that was published last")
+
+
+def _check_verdicts(publisher: Publisher, newest: str, since: str | None) -> None:
+    """Replay every commit since the last publication that touches a path of the judge."""
+    for info in publisher.repository.history(newest, since=since):
+        if info.parents:
+            changed: Iterable[str] = publisher.repository.changed_paths(info.parents[0], info.id)
+        else:
+            changed = publisher.repository.files(info.id)
+        if any(is_judge_path(path) for path in changed):
+            publisher.replay(publisher.repository, info.id)
+
+
+def _check_keys(signer: StatementSigner, trust: TrustPolicy, fleet: Fleet) -> None:
+    if trust.fleet != fleet.name:
+        raise TrustError("PUBLISH-FLEET", f"trust/ is of the fleet {trust.fleet!r}, fleet.yaml says {fleet.name!r}")
+    if key_hint(signer.public_key()) not in trust.statement_keys:
+        raise TrustError("PUBLISH-KEY", "the trust policy does not name the statement key of this custody")
+
+
+def _is_due(publication: Publication, now: datetime) -> bool:
+    life = publication.not_after - publication.issued_at
+    return (now - publication.issued_at) * RENEW_AFTER >= life
+
+
+def _trust_is_published(trust_files: Mapping[str, bytes], last: Published) -> bool:
+    """Tell whether devices can see the newest root, targets and trust policy already."""
+    newest = max(
+        (name for name in trust_files if name.endswith(".targets.json")),
+        key=lambda name: int(number) if (number := name.partition(".")[0]).isdecimal() else 0,
+        default="",
+    )
+    names = [name for name in trust_files if name.endswith(".root.json") or name == newest]
+    return all(last.files.get(f"metadata/{name}") == trust_files[name] for name in names)
+
+
+def _is_tuf(path: str) -> bool:
+    return path.startswith(("metadata/", "targets/"))
+
+
+def _changes(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> Mapping[str, bytes | None]:
+    """Return what to commit: new and changed files, and the removal of those that are gone; records stay."""
+    gone = {path: None for path in old if path not in new and not path.startswith(RECORDS)}
+    return {**gone, **{path: content for path, content in new.items() if old.get(path) != content}}
+
+
+def _hint(notifier: Notifier | None, fleet: str, commit: str) -> str | None:
+    if notifier is None:
+        return None
+    try:
+        notifier.hint(fleet, commit)
+    except TransientError as error:
+        return str(error)
+    return None
+
+
+def _outcome(
+    kind: Literal["published", "refreshed", "unchanged"],
+    work: _Work,
+    generation: int | None,
+    commit: str | None,
+    hint_failed: str | None = None,
+) -> PublishOutcome:
+    return PublishOutcome(
+        kind=kind,
+        generation=generation,
+        source=work.source.commit,
+        root=work.tree.head.root,
+        plan=sha256(work.plan),
+        commit=commit,
+        hint_failed=hint_failed,
+    )
