@@ -12,16 +12,27 @@ from ringtide_engine.cli.repositories import repository_options
 @click.command("advance")
 @repository_options()
 @click.option("--dry-run", is_flag=True, help="Say what would be decided, and commit nothing.")
+@click.option("--statement-keys", type=click.Path(path_type=Path), help="Folder of the statement key: publish, too.")
+@click.option("--tuf-keys", type=click.Path(path_type=Path), help="Folder of the online TUF keys: publish, too.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where a verdict is new.")
 @rendering.output_option("table", "json")
 def advance_command(
-    fleet: Path, reports: Path, branch: str, dry_run: bool, detailed_exitcode: bool, output: rendering.Output
+    fleet: Path,
+    reports: Path,
+    branch: str,
+    dry_run: bool,
+    statement_keys: Path | None,
+    tuf_keys: Path | None,
+    detailed_exitcode: bool,
+    output: rendering.Output,
 ) -> int:
     """Judge the rollouts by the collected reports: promote, hold or roll back.
 
-    New verdicts are commits with their evidence on progress/, quarantine/ and incidents/, and touch nothing else. Run
-    `ringtide publish` afterwards; it replays every verdict and tells the devices.
+    New verdicts are commits with their evidence on progress/, quarantine/ and incidents/, and touch nothing else.
+    Devices hear of them by the next publication: at once where both key folders are given, else by `ringtide publish`.
     """
+    if (statement_keys is None) != (tuf_keys is None):
+        raise click.UsageError("give both --statement-keys and --tuf-keys, or neither")
     from ringtide_engine.adapters.git_repository import GitRepository
     from ringtide_engine.adapters.system_clock import SystemClock
     from ringtide_engine.workflows.advance import advance
@@ -44,4 +55,27 @@ def advance_command(
         rendering.talk(f"committed {commit}")
     if not result.judged:
         rendering.talk("no rollout is under way")
+    if statement_keys is not None and tuf_keys is not None and not dry_run:
+        _publish(fleet, statement_keys, tuf_keys)
     return CHANGES if detailed_exitcode and any(item.recorded for item in result.judged) else OK
+
+
+def _publish(fleet: Path, statement_keys: Path, tuf_keys: Path) -> None:
+    """Publish; a plan has to be approved only for what people changed since the last publication."""
+    from ringtide_engine.adapters.cel_conditions import CelConditions
+    from ringtide_engine.adapters.git_repository import GitRepository
+    from ringtide_engine.adapters.key_folders import FolderStatementSigner
+    from ringtide_engine.adapters.system_clock import SystemClock
+    from ringtide_engine.adapters.tuf_custody import TufCustody
+    from ringtide_engine.workflows.advance import replay
+    from ringtide_engine.workflows.publish import Approval, Publisher, publish
+
+    publisher = Publisher(
+        repository=GitRepository(fleet),
+        statement=FolderStatementSigner(statement_keys),
+        tuf=TufCustody(tuf_keys),
+        policies=CelConditions(),
+        replay=replay,
+    )
+    outcome = publish(publisher, Approval(), SystemClock().now())
+    rendering.talk(f"{outcome.kind} generation {outcome.generation}")

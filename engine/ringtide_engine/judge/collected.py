@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 
 from ringtide_contract import API_VERSION, fields
 from ringtide_contract.canonical import Json, decode, encode
-from ringtide_contract.envelope import Envelope
+from ringtide_contract.envelope import REPORT, Envelope, open_envelope
 from ringtide_contract.errors import InputError, TrustError
 from ringtide_contract.ids import (
     DeviceId,
@@ -21,7 +21,7 @@ from ringtide_contract.ids import (
     parse_digest,
     parse_instant,
 )
-from ringtide_contract.report import MAX_REPORT_BYTES, Report, open_report
+from ringtide_contract.report import MAX_REPORT_BYTES, Report
 from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.evidence import Observation
 
@@ -171,16 +171,16 @@ def read_segment(path: str, content: bytes, state: DesiredState) -> Iterator[Obs
     for number, line in enumerate(content.splitlines(), start=1):
         try:
             data = fields.members(decode(line, limit=4 * MAX_REPORT_BYTES), "line")
-            envelope = fields.members(data.get("envelope"), "envelope")
             at = parse_instant(fields.text(data, "ingestedAt"))
-            claimed = Report.decode(Envelope.from_dict(envelope).payload)
+            envelope = Envelope.from_dict(data.get("envelope"))
+            report = Report.decode(envelope.payload)
         except InputError as error:
             raise InputError(f"{path}:{number} is not a collected report: {error}") from error
-        device = state.devices.get(claimed.device)
-        if device is None or device.state == "retired":
+        device = state.devices.get(report.device)
+        if device is None or device.state == "retired" or report.fleet != state.fleet.name:
             continue
         try:
-            report, _ = open_report(encode(dict(envelope)), device.public_key, fleet=state.fleet.name, device=device.id)
+            open_envelope(envelope, device.public_key, REPORT)
         except TrustError:
             continue
         yield Observation(ingested_at=at, report=report)

@@ -2,13 +2,15 @@
 
 import re
 from functools import cache
-
-import jinja2
+from typing import TYPE_CHECKING
 
 from ringtide_contract.ids import format_instant
 from ringtide_contract.quarantine import QuarantineEntry
 from ringtide_engine.model.evidence import Evidence, Tally
 from ringtide_engine.model.verdict import RolloutView, Verdict
+
+if TYPE_CHECKING:
+    import jinja2
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|!~&])")
 _LINES = re.compile(r"[\s\x00-\x1f\x7f]+")
@@ -57,7 +59,9 @@ def plain(text: str) -> str:
 
 
 @cache
-def _template() -> jinja2.Template:
+def _template() -> "jinja2.Template":
+    import jinja2  # late: most runs write no incident
+
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ringtide_engine.judge"),
         undefined=jinja2.StrictUndefined,

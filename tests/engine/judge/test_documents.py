@@ -1,6 +1,8 @@
 """The judge's files: the same bytes for the same input, and read back as what was meant."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,7 @@ from ringtide_contract.membership import Cut
 from ringtide_engine.judge.bound import upper_bound_permille
 from ringtide_engine.judge.documents import is_judge_path, judged_files, next_evidence_path
 from ringtide_engine.judge.incident import plain
+from ringtide_engine.judge.intake import REPORT_RULES
 from ringtide_engine.judge.yaml_text import yaml_text
 from ringtide_engine.load.desired import load_desired
 from ringtide_engine.model.desired import Placement
@@ -194,3 +197,14 @@ def test_reports_about_another_model_say_nothing() -> None:
     heard = replace(world, observations=(other,))
     waiting = [item for tally in heard.evidence().tallies for item in tally.waiting if item.device == name]
     assert [item.phase for item in waiting] == ["without the model"]
+
+
+def test_the_specification_names_every_reason_and_finding() -> None:
+    root = Path(__file__).resolve().parents[3]
+    text = (root / "docs/spec/verdicts.md").read_text(encoding="utf-8")
+    source = (root / "engine/ringtide_engine/judge/verdict.py").read_text(encoding="utf-8")
+    codes = set(re.findall(r'(?:code=|_gate_reason\()"([a-z-]+)"', source))
+    table = text.partition("| Reason |")[2].partition("## ")[0]
+    documented = set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE))
+    assert codes == documented
+    assert set(REPORT_RULES) == set(re.findall(r"^\| (RT-REPORT-\d+)", text, re.MULTILINE))
