@@ -6,6 +6,8 @@ from datetime import datetime
 from pathlib import Path
 
 from tuf.api import exceptions as tuf
+from tuf.api.metadata import Metadata, Root
+from tuf.api.serialization import DeserializationError
 from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
@@ -23,6 +25,8 @@ class TufReader:
 
     def current(self, published: Mapping[str, bytes], root: bytes, now: datetime) -> tuple[bytes, bytes]:
         """Return the trust policy and the statement's bundle that are current."""
+        if not _is_published(published, root):
+            raise TrustError("TUF-ROOT", "the trusted root is not the one of its number in metadata/")
         with tempfile.TemporaryDirectory(prefix="ringtide-verify-") as folder:
             try:
                 updater = Updater(
@@ -48,6 +52,15 @@ class TufReader:
             except (tuf.RepositoryError, tuf.DownloadError, ValueError) as error:
                 raise TrustError("TUF-REFUSED", f"the TUF client refuses the publication: {error}") from error
         return policy, bundle
+
+
+def _is_published(published: Mapping[str, bytes], root: bytes) -> bool:
+    """Tell whether the trusted root lies among the published ones: the client only asks for newer ones."""
+    try:
+        version = Metadata[Root].from_bytes(root).signed.version
+    except DeserializationError as error:
+        raise TrustError("TUF-ROOT", "the trusted root is not TUF metadata") from error
+    return published.get(f"metadata/{version}.root.json") == root
 
 
 class _FilesFetcher(FetcherInterface):

@@ -6,6 +6,7 @@ from ringtide_contract.canonical import encode
 from ringtide_contract.ids import DeviceId, sha256
 from ringtide_engine.model.assignment import DeviceClass
 from ringtide_engine.model.desired import HARDWARE_LABEL, DesiredState
+from ringtide_engine.model.selection import stratum_of
 
 
 def group(state: DesiredState) -> tuple[Mapping[str, DeviceClass], Mapping[DeviceId, str]]:
@@ -24,7 +25,7 @@ def group(state: DesiredState) -> tuple[Mapping[str, DeviceClass], Mapping[Devic
             class_id=class_id,
             hardware_class=hardware,
             labels=dict(labels),
-            stratum=_stratum(hardware, dict(labels), state.fleet.strata),
+            stratum=stratum_of(state.devices[devices[0]], state.fleet.strata),
             devices=tuple(devices),
         )
     class_of = {device: each.class_id for each in classes.values() for device in each.devices}
@@ -40,8 +41,3 @@ def labels_that_matter(state: DesiredState) -> tuple[str, ...]:
 def selectable_labels(device_class: DeviceClass) -> dict[str, str]:
     """Return the labels of a class as selectors read them."""
     return {**device_class.labels, HARDWARE_LABEL: device_class.hardware_class}
-
-
-def _stratum(hardware: str, labels: Mapping[str, str], strata: tuple[str, ...]) -> str:
-    parts = [f"{label}={labels.get(label, '')}" for label in strata if label != HARDWARE_LABEL]
-    return "/".join([hardware, *parts])

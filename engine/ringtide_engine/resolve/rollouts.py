@@ -1,4 +1,4 @@
-"""What rollouts make of a placement: its steady state, the rollout under way, and the rings as one class sees them."""
+"""The rollout under way on a placement, and its rings as one class sees them."""
 
 from ringtide_contract.class_file import RingRange
 from ringtide_contract.membership import EVERYBODY, NOBODY, Cut
@@ -6,21 +6,8 @@ from ringtide_engine.model.assignment import DeviceClass
 from ringtide_engine.model.desired import DesiredState, Placement, RingPlan, Rollout
 from ringtide_engine.model.progress import OpenedRing, Progress
 from ringtide_engine.model.selection import matches
+from ringtide_engine.model.steady_state import rollouts_of
 from ringtide_engine.resolve.classes import selectable_labels
-
-
-def stable_version(state: DesiredState, placement: Placement) -> str | None:
-    """Return the version of a placement's steady state.
-
-    It is the candidate of the rollout that completed last, as long as the rollout's file is there; a person folds it
-    into the placement and removes the file in one change. Without such a rollout it is the placement's own release.
-    """
-    completed = [
-        (progress.last.at, rollout.name, progress.stable)
-        for rollout, progress in _of_placement(state, placement)
-        if progress is not None and progress.phase == "completed" and progress.stable is not None
-    ]
-    return max(completed)[2] if completed else placement.release
 
 
 def rollout_under_way(state: DesiredState, placement: Placement) -> tuple[Rollout, Progress | None] | None:
@@ -30,7 +17,7 @@ def rollout_under_way(state: DesiredState, placement: Placement) -> tuple[Rollou
     """
     unfinished = [
         (rollout, progress)
-        for rollout, progress in _of_placement(state, placement)
+        for rollout, progress in rollouts_of(state, placement)
         if progress is None or progress.phase == "rolling"
     ]
     return min(unfinished, key=lambda each: (each[1] is None, each[0].name), default=None)
@@ -70,8 +57,3 @@ def _cut(state: DesiredState, opened: OpenedRing, device_class: DeviceClass) -> 
     if cohort is None or not matches(cohort.selector, selectable_labels(device_class)):
         return NOBODY
     return opened.cuts.get(device_class.stratum, EVERYBODY)
-
-
-def _of_placement(state: DesiredState, placement: Placement) -> list[tuple[Rollout, Progress | None]]:
-    rollouts = (state.rollouts[name] for name in sorted(state.rollouts))
-    return [(rollout, state.progress.get(rollout.name)) for rollout in rollouts if rollout.placement == placement.name]

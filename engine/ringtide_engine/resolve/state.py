@@ -8,8 +8,9 @@ from ringtide_engine.model.assignment import Choice, ClassAssignment, ClassRollo
 from ringtide_engine.model.desired import DesiredState, Placement
 from ringtide_engine.model.fitness import unmet
 from ringtide_engine.model.selection import matches, unit_of
+from ringtide_engine.model.steady_state import stable_version
 from ringtide_engine.resolve.classes import group, selectable_labels
-from ringtide_engine.resolve.rollouts import ranges_of, rollout_under_way, stable_version
+from ringtide_engine.resolve.rollouts import ranges_of, rollout_under_way
 
 
 class _Choices:

@@ -7,10 +7,9 @@ from typing import Literal
 
 from ringtide_contract.acceptance import GROUND, accept_statement
 from ringtide_contract.bundle import write_bundle
-from ringtide_contract.canonical import Json, encode
 from ringtide_contract.envelope import IN_TOTO
 from ringtide_contract.errors import InputError, TransientError, TrustError
-from ringtide_contract.ids import Digest, sha256
+from ringtide_contract.ids import sha256
 from ringtide_contract.keys import key_hint
 from ringtide_contract.statement import Previous, Publication, Source
 from ringtide_contract.tree import HEAD_PATH
@@ -20,7 +19,7 @@ from ringtide_engine.compile import compile_tree
 from ringtide_engine.judge.documents import is_judge_path
 from ringtide_engine.load.desired import load_desired
 from ringtide_engine.model.desired import Fleet
-from ringtide_engine.model.finding import FindingsError
+from ringtide_engine.model.plan import PlanRow
 from ringtide_engine.model.publication import (
     PLAN_RECORD,
     POLICY_RECORD,
@@ -34,7 +33,15 @@ from ringtide_engine.ports import ConflictError, Notifier, PolicyEngine, Reposit
 from ringtide_engine.resolve import resolve
 from ringtide_engine.workflows.check import check
 from ringtide_engine.workflows.plan import plan_change
-from ringtide_engine.workflows.published import believed, generation_record, next_generation, read_published
+from ringtide_engine.workflows.published import (
+    believed,
+    generation_record,
+    is_tuf,
+    next_generation,
+    read_published,
+    tree_files,
+)
+from ringtide_engine.workflows.recompile import content_digest, recompile
 
 SOURCE_BRANCH = "main"
 
@@ -117,6 +124,7 @@ class _Work:
     tree: CompiledTree
     plan: bytes
     policy: bytes
+    rows: tuple[PlanRow, ...] = ()
 
 
 def _publish(
@@ -166,7 +174,7 @@ def _publish(
         bundle = _sign(publisher.statement, work, trust.epoch, number, last, now)
     before = lying.files if lying else {}
     metadata = publisher.tuf.metadata(
-        previous={path: content for path, content in before.items() if _is_tuf(path)},
+        previous={path: content for path, content in before.items() if is_tuf(path)},
         trust=trust_files,
         bundle=bundle,
         now=now,
@@ -182,15 +190,6 @@ def _publish(
         at=now,
     )
     return _outcome(kind, work, number, commit, _hint(publisher.notifier, work.fleet.name, commit))
-
-
-def content_digest(files: Mapping[str, bytes]) -> Digest:
-    """Return the digest of a source tree: SHA-256 of canonical [[path, mode, SHA-256], ...], sorted by path.
-
-    The port gives regular files only; whether one is executable means nothing to ringtide, so every mode is 100644.
-    """
-    rows: list[Json] = [[path, "100644", sha256(files[path])] for path in sorted(files)]
-    return sha256(encode(rows))
 
 
 def _anew(
@@ -221,6 +220,7 @@ def _anew(
         tree=compile_tree(state, resolve(state), last.head if last else None),
         plan=plan.encode(),
         policy=outcome.policy_verdict,
+        rows=plan.rows,
     )
 
 
@@ -232,35 +232,10 @@ def _again(repository: Repository, last: Published, newest: str, now: datetime) 
     plan, policy = (last.files.get(path, b"") for path in (PLAN_RECORD, POLICY_RECORD))
     if (sha256(plan), sha256(policy)) != (last.publication.plan, last.publication.policy):
         raise TrustError("PUBLISH-RECORDS", "the records on the branch are not those that the statement names")
-    tree = CompiledTree(
-        files={p: c for p, c in last.files.items() if not _is_tuf(p) and not p.startswith(RECORDS)}, head=last.head
-    )
+    tree = CompiledTree(files=tree_files(last.files), head=last.head)
     if _is_due(last.publication, now):
         tree = recompile(repository, last)
     return _Work(source=last.publication.source, fleet=fleet.fleet, tree=tree, plan=plan, policy=policy)
-
-
-def recompile(repository: Repository, published: Published) -> CompiledTree:
-    """Compile the source of a publication again.
-
-    Raises:
-        TrustError: The source, or the tree, is not the one that was signed.
-    """
-    source = published.publication.source
-    files = repository.files(source.commit)
-    if content_digest(files) != source.content_digest:
-        raise TrustError("RECOMPILE-SOURCE", f"the files of {source.commit} are not those that were published")
-    loaded = load_desired(files)
-    if loaded.state is None:
-        raise FindingsError(loaded.findings)
-    tree = compile_tree(loaded.state, resolve(loaded.state), published.head)
-    if tree.head != published.head:
-        raise TrustError(
-            "RECOMPILE-TREE",
-            f"{source.commit} compiles to root {tree.head.root}, not {published.head.root}"
-            f" (published by {published.publication.compiler})",
-        )
-    return tree
 
 
 def _sign(
@@ -340,10 +315,6 @@ def _trust_is_published(trust_files: Mapping[str, bytes], last: Published) -> bo
     return all(last.files.get(f"metadata/{name}") == trust_files[name] for name in names)
 
 
-def _is_tuf(path: str) -> bool:
-    return path.startswith(("metadata/", "targets/"))
-
-
 def _changes(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> Mapping[str, bytes | None]:
     """Return what to commit: new and changed files, and the removal of those that are gone; records stay."""
     gone = {path: None for path in old if path not in new and not path.startswith(RECORDS)}
@@ -374,5 +345,6 @@ def _outcome(
         root=work.tree.head.root,
         plan=sha256(work.plan),
         commit=commit,
+        rows=work.rows,
         hint_failed=hint_failed,
     )

@@ -12,7 +12,7 @@ from ringtide_contract.ids import sha256
 from ringtide_contract.statement import Publication
 from ringtide_contract.tree import HEAD_PATH
 from ringtide_contract.trust_policy import TrustPolicy
-from ringtide_engine.model.publication import GENERATION_RECORD, PUBLISHED, Published
+from ringtide_engine.model.publication import GENERATION_RECORD, PUBLISHED, RECORDS, Published
 from ringtide_engine.ports import Repository
 
 BURNT_LIMIT = 1000
@@ -90,6 +90,16 @@ def next_generation(repository: Repository, commit: str | None, published: Publi
 def generation_record(epoch: int, generation: int) -> Mapping[str, bytes]:
     """Return the record that reserves a generation."""
     return {GENERATION_RECORD: encode({"epoch": epoch, "reserved": generation})}
+
+
+def is_tuf(path: str) -> bool:
+    """Tell whether the TUF client reads `path`."""
+    return path.startswith(("metadata/", "targets/"))
+
+
+def tree_files(files: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    """Return those files of the branch that the Merkle root covers."""
+    return {path: content for path, content in files.items() if not is_tuf(path) and not path.startswith(RECORDS)}
 
 
 def _payload(bundle: bytes) -> bytes:

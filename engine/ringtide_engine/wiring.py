@@ -1,0 +1,169 @@
+"""The one place that names adapters: small functions that return ports.
+
+Diet: everything, imported inside the functions, so that a verb loads what it uses and `--help` loads nothing.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ringtide_contract.keys import PrivateKey, PublicKey
+    from ringtide_engine.ports import ArtifactStore, Clock, PolicyEngine, Repository, SecondOpinion, TrustReader
+    from ringtide_engine.workflows.publish import Publisher
+
+
+def fleet_repository(folder: Path) -> "Repository":
+    """Return the fleet repository in `folder`, or around it.
+
+    Raises:
+        InputError: There is none.
+    """
+    from ringtide_engine.adapters.git_repository import GitRepository
+
+    return GitRepository(folder)
+
+
+def reports_repository(folder: Path) -> "Repository":
+    """Return the reports repository in `folder`.
+
+    Raises:
+        InputError: There is none.
+    """
+    from ringtide_engine.adapters.git_repository import GitRepository
+
+    return GitRepository(folder)
+
+
+@contextmanager
+def cloned_repository(address: str) -> "Iterator[Repository]":
+    """Give a bare clone of the repository at `address`, for as long as it is needed."""
+    from tempfile import TemporaryDirectory
+
+    from ringtide_engine.adapters.git_repository import GitRepository
+
+    with TemporaryDirectory(prefix="ringtide-clone-") as folder:
+        yield GitRepository.clone(address, Path(folder))
+
+
+def new_repository(folder: Path, files: Mapping[str, bytes], message: str) -> str:
+    """Write files into a new repository, commit them on `main`, and return the commit.
+
+    Raises:
+        InputError: The folder is not empty, or cannot be written.
+    """
+    from ringtide_engine.adapters.new_repository import create
+
+    return create(folder, files, message=message)
+
+
+def publisher(repository: "Repository", statement_keys: Path, tuf_keys: Path, hint: str | None = None) -> "Publisher":
+    """Return what publishing needs, with both custodies in folders.
+
+    Args:
+        repository: The fleet repository.
+        statement_keys: Folder of the statement key.
+        tuf_keys: Folder of the online TUF keys.
+        hint: Address of a broker that tells devices; None where they only poll.
+
+    Raises:
+        InputError: A key is missing or open to others, or the broker's address is none.
+    """
+    from ringtide_engine.adapters.key_folders import FolderStatementSigner
+    from ringtide_engine.adapters.tuf_custody import TufCustody
+    from ringtide_engine.workflows.advance import replay
+    from ringtide_engine.workflows.publish import Publisher
+
+    notifier = None
+    if hint is not None:
+        from ringtide_engine.adapters.mqtt_notifier import MqttNotifier
+
+        notifier = MqttNotifier(hint)
+    return Publisher(
+        repository=repository,
+        statement=FolderStatementSigner(statement_keys),
+        tuf=TufCustody(tuf_keys),
+        policies=policies(),
+        replay=replay,
+        notifier=notifier,
+    )
+
+
+def policies() -> "PolicyEngine":
+    """Return what evaluates the conditions of policy rules."""
+    from ringtide_engine.adapters.cel_conditions import CelConditions
+
+    return CelConditions()
+
+
+def clock() -> "Clock":
+    """Return the system's clock."""
+    from ringtide_engine.adapters.system_clock import SystemClock
+
+    return SystemClock()
+
+
+def store(address: str) -> "ArtifactStore":
+    """Return the artifact store at `address`.
+
+    Raises:
+        InputError: The address is neither `file://`, `http://` nor `https://`.
+    """
+    from ringtide_engine.adapters.artifact_stores import open_store
+
+    return open_store(address)
+
+
+def trust_reader() -> "TrustReader":
+    """Return the TUF client over published files."""
+    from ringtide_engine.adapters.tuf_reader import TufReader
+
+    return TufReader()
+
+
+def second_opinion() -> "SecondOpinion":
+    """Return sigstore's reading of bundles."""
+    from ringtide_engine.adapters.sigstore_second_opinion import SigstoreSecondOpinion
+
+    return SigstoreSecondOpinion()
+
+
+def custodies() -> Mapping[str, tuple[str, ...]]:
+    """Return custody to the names of its keys."""
+    from ringtide_engine.adapters.key_folders import CUSTODIES
+
+    return CUSTODIES
+
+
+def make_keys(custody: str, folder: Path) -> tuple[Path, ...]:
+    """Make the keys of a custody in `folder` and return the public files; nothing is ever overwritten.
+
+    Raises:
+        InputError: A key of that name is there already, or the folder cannot be written.
+    """
+    from ringtide_engine.adapters import key_folders
+
+    return key_folders.make_keys(custody, folder)
+
+
+def public_keys(folder: Path) -> "Mapping[str, PublicKey]":
+    """Return name to public key of every `.pub` file in `folder`.
+
+    Raises:
+        InputError: There is none, or one is not a public key.
+    """
+    from ringtide_engine.adapters import key_folders
+
+    return key_folders.public_keys(folder)
+
+
+def private_keys(folder: Path) -> "Mapping[str, PrivateKey]":
+    """Return name to private key of every `.pem` file in `folder`.
+
+    Raises:
+        InputError: One is not a private key, or others than its owner may read it.
+    """
+    from ringtide_engine.adapters import key_folders
+
+    return key_folders.private_keys(folder)
