@@ -33,7 +33,7 @@ journeys: $(STAMP)
 	$(BIN)/pytest -m journey
 
 bench: $(STAMP)
-	$(BIN)/python -m benchmarks
+	PYTHONPATH=.:tests $(BIN)/python -m benchmarks
 
 spec: $(STAMP)
 	$(BIN)/python docs/spec/make_kind_pages.py

@@ -1,0 +1,1 @@
+"""Measurements, kept apart from the tests: a time is never a reason for a test to fail."""

@@ -1,0 +1,33 @@
+"""Prints every figure that the documents quote: `python -m benchmarks [NAME ...]`.
+
+Figures are medians of runs in one go on this machine, with the range; where a peer is named, both were measured in turns.
+"""
+
+import sys
+
+from benchmarks import agent_memory, cli_start, compile_scale, switching, worker_start
+
+FIGURES = {
+    "cli-start": cli_start.measure,
+    "agent-memory": agent_memory.measure,
+    "worker-start": worker_start.measure,
+    "switching": switching.measure,
+    "compile-scale": compile_scale.measure,
+}
+
+
+def main() -> int:
+    """Run the benchmarks named on the command line, or all of them."""
+    names = sys.argv[1:] or list(FIGURES)
+    unknown = sorted(set(names) - set(FIGURES))
+    if unknown:
+        print(f"error: no benchmark called {', '.join(unknown)}; there are {', '.join(FIGURES)}", file=sys.stderr)
+        return 64
+    for name in names:
+        print(f"== {name}")
+        for line in FIGURES[name]():
+            print(line)
+    return 0
+
+
+sys.exit(main())
