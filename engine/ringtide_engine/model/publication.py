@@ -7,6 +7,7 @@ from typing import Literal
 from ringtide_contract.head import TreeHead
 from ringtide_contract.ids import Digest
 from ringtide_contract.statement import Publication
+from ringtide_engine.model.plan import PlanRow
 
 PUBLISHED = "published"
 """Branch of the compiled output, written by publish alone and never forced."""
@@ -65,3 +66,5 @@ class PublishOutcome:
     """Commit on the branch; None where nothing was written."""
     hint_failed: str | None
     """Why devices could not be told at once; they learn of it at their next poll."""
+    rows: tuple[PlanRow, ...] = ()
+    """The plan for people; none where nothing was planned."""
