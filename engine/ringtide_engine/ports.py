@@ -1,6 +1,6 @@
 """What the engine needs of the world, by role. Adapters translate every failure into one of the three families."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -209,26 +209,4 @@ class Notifier(Protocol):
 
         Raises:
             TransientError: The broker did not take it.
-        """
-
-
-class PolicyEngine(Protocol):
-    """Evaluates the conditions of policy rules."""
-
-    def compile(self, expression: str, variables: Sequence[str]) -> "Condition":
-        """Check an expression and make it ready.
-
-        Raises:
-            InputError: It does not parse, or names a variable that is not there.
-        """
-
-
-class Condition(Protocol):
-    """A compiled condition."""
-
-    def holds(self, variables: Mapping[str, object]) -> bool:
-        """Evaluate it.
-
-        Raises:
-            InputError: It fails on these values, takes too long, or does not answer true or false.
         """

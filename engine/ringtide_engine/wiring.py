@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ringtide_contract.keys import PrivateKey, PublicKey
-    from ringtide_engine.ports import ArtifactStore, Clock, PolicyEngine, Repository, SecondOpinion, TrustReader
+    from ringtide_engine.model.policy import PolicyEngine
+    from ringtide_engine.ports import ArtifactStore, Clock, Repository, SecondOpinion, TrustReader
     from ringtide_engine.workflows.publish import Publisher
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ringtide_contract.errors import InputError
 from ringtide_engine.load import units
-from ringtide_engine.ports import Condition
+from ringtide_engine.model.policy import Condition
 
 try:
     from cel_expr_python import cel

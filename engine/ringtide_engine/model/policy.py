@@ -1,8 +1,8 @@
 """Rules written as data: what they judge, what must hold, and what a finding says."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from ringtide_contract.ids import Digest
 from ringtide_engine.model.finding import Document, Severity
@@ -57,3 +57,25 @@ class SuiteCase:
     """Text that the message must contain."""
     pointer: str
     """JSON pointer of the case within the suite."""
+
+
+class PolicyEngine(Protocol):
+    """Evaluates the conditions of policy rules."""
+
+    def compile(self, expression: str, variables: Sequence[str]) -> "Condition":
+        """Check an expression and make it ready.
+
+        Raises:
+            InputError: It does not parse, or names a variable that is not there.
+        """
+
+
+class Condition(Protocol):
+    """A compiled condition."""
+
+    def holds(self, variables: Mapping[str, object]) -> bool:
+        """Evaluate it.
+
+        Raises:
+            InputError: It fails on these values, takes too long, or does not answer true or false.
+        """

@@ -8,9 +8,8 @@ from ringtide_contract.errors import InputError
 from ringtide_contract.keys import public_pem
 from ringtide_engine.model.desired import DesiredState, Device, RuleChoice
 from ringtide_engine.model.finding import Finding, Place, Severity
-from ringtide_engine.model.policy import PolicyRule, RuleVariables
+from ringtide_engine.model.policy import Condition, PolicyEngine, PolicyRule, RuleVariables
 from ringtide_engine.model.rules import finding
-from ringtide_engine.ports import Condition, PolicyEngine
 from ringtide_engine.validate.members import place_of
 from ringtide_engine.validate.parameters import misfits, with_defaults
 

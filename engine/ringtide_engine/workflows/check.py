@@ -11,9 +11,8 @@ from ringtide_engine.load.desired import load_desired
 from ringtide_engine.load.policies import load_rules
 from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.finding import Finding, FindingsError
-from ringtide_engine.model.policy import PolicyRule
+from ringtide_engine.model.policy import PolicyEngine, PolicyRule
 from ringtide_engine.model.rules import finding
-from ringtide_engine.ports import PolicyEngine
 from ringtide_engine.shipped import rule_library
 from ringtide_engine.validate.everything import validate
 from ringtide_engine.validate.policy import AppliedRule, choose, judge

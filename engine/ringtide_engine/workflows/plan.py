@@ -12,7 +12,7 @@ from ringtide_engine.load.desired import load_desired
 from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.finding import Finding
 from ringtide_engine.model.plan import Plan
-from ringtide_engine.ports import PolicyEngine
+from ringtide_engine.model.policy import PolicyEngine
 from ringtide_engine.resolve import resolve, rollout_units
 from ringtide_engine.workflows.check import check
 

@@ -7,8 +7,7 @@ from ringtide_contract.errors import InputError
 from ringtide_engine.load.desired import read_document
 from ringtide_engine.load.policies import load_rules, load_suite
 from ringtide_engine.model.finding import Finding, Place
-from ringtide_engine.model.policy import PolicyRule, RuleVariables, SuiteCase
-from ringtide_engine.ports import Condition, PolicyEngine
+from ringtide_engine.model.policy import Condition, PolicyEngine, PolicyRule, RuleVariables, SuiteCase
 from ringtide_engine.validate.parameters import misfits, with_defaults
 from ringtide_engine.validate.policy import AppliedRule, verdict
 

@@ -20,6 +20,7 @@ from ringtide_engine.judge.documents import is_judge_path
 from ringtide_engine.load.desired import load_desired
 from ringtide_engine.model.desired import Fleet
 from ringtide_engine.model.plan import PlanRow
+from ringtide_engine.model.policy import PolicyEngine
 from ringtide_engine.model.publication import (
     PLAN_RECORD,
     POLICY_RECORD,
@@ -29,7 +30,7 @@ from ringtide_engine.model.publication import (
     Published,
     PublishOutcome,
 )
-from ringtide_engine.ports import ConflictError, Notifier, PolicyEngine, Repository, StatementSigner, TufSigner
+from ringtide_engine.ports import ConflictError, Notifier, Repository, StatementSigner, TufSigner
 from ringtide_engine.resolve import resolve
 from ringtide_engine.workflows.check import check
 from ringtide_engine.workflows.plan import plan_change
@@ -212,7 +213,7 @@ def _anew(
         raise TrustError("PUBLISH-PLAN", f"the plan is {plan.digest} now, not the approved {approval.plan[:64]}")
     if approval.plan is None and not approval.unreviewed and not plan.is_empty:
         raise InputError(
-            f"this changes what devices run; review it with `ringtide plan` and give --plan-digest {plan.digest}"
+            f"this changes what devices run; review it with `ringtide plan` and give --plan {plan.digest}"
         )
     return _Work(
         source=Source(commit=newest, content_digest=content_digest(files)),
