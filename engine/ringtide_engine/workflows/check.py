@@ -27,6 +27,8 @@ class CheckOutcome:
     """The desired state; None where it could not be read."""
     findings: tuple[Finding, ...]
     """Everything found, sorted by place."""
+    base: DesiredState | None
+    """What the change starts from; None where there was nothing, or nothing that could be read."""
     policy_verdict: bytes
     """Canonical JSON: the rules applied, what they and the built-in checks found, and the waivers in use."""
 
@@ -65,13 +67,13 @@ def check(
     """
     loaded = load_desired(files)
     if loaded.state is None:
-        return _outcome(None, loaded.findings, (), ())
+        return _outcome(None, None, loaded.findings, (), ())
     base = load_desired(base_files).state if base_files is not None else None
     rules, mistaken = _rules(files, rule_library() if library is None else library)
     applied, unready = choose(loaded.state, rules, engine)
     found = (*loaded.findings, *validate(loaded.state, base), *mistaken, *unready, *judge(loaded.state, base, applied))
     findings, waivers = waive(loaded.state, found, {each.rule.id for each in applied}, today)
-    return _outcome(loaded.state, findings, applied, waivers)
+    return _outcome(loaded.state, base, findings, applied, waivers)
 
 
 def _rules(
@@ -88,6 +90,7 @@ def _rules(
 
 def _outcome(
     state: DesiredState | None,
+    base: DesiredState | None,
     findings: tuple[Finding, ...],
     applied: tuple[AppliedRule, ...],
     waivers: tuple[str, ...],
@@ -110,4 +113,4 @@ def _outcome(
         "findings": said,
         "waivers": list(waivers),
     }
-    return CheckOutcome(state=state, findings=ordered, policy_verdict=encode(verdict))
+    return CheckOutcome(state=state, findings=ordered, base=base, policy_verdict=encode(verdict))

@@ -8,13 +8,12 @@ from ringtide_contract.ids import sha256
 from ringtide_engine.compile import compile_tree
 from ringtide_engine.compile.plan import Side, make_plan
 from ringtide_engine.judge.documents import is_judge_path
-from ringtide_engine.load.desired import load_desired
 from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.finding import Finding
 from ringtide_engine.model.plan import Plan
 from ringtide_engine.model.policy import PolicyEngine
 from ringtide_engine.resolve import resolve, rollout_units
-from ringtide_engine.workflows.check import check
+from ringtide_engine.workflows.check import CheckOutcome, check
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +24,8 @@ class Planned:
     """The plan."""
     findings: tuple[Finding, ...]
     """What `check` found; no error is among them."""
+    checked: CheckOutcome | None
+    """The check of the head's files; None where the judge has moved on and other files were checked for the plan."""
 
 
 def plan_change(
@@ -44,15 +45,14 @@ def plan_change(
         FindingsError: The desired state has errors.
         InputError: It cannot be compiled.
     """
-    outcome = check(with_judgement_of(base_files, files), base_files, today, engine)
-    head = outcome.accepted()
-    base = load_desired(base_files).state if base_files is not None else None
-    side = _side(head)
+    seen = with_judgement_of(base_files, files)
+    outcome = check(seen, base_files, today, engine)
+    side, base = _side(outcome.accepted()), outcome.base
     under_way = {each.rollout.rollout for each in side.resolution.assignments if each.rollout is not None}
     units = {name: rollout_units(side.state, side.resolution, name) for name in sorted(under_way)}
     policy = sha256(outcome.policy_verdict)
     plan = make_plan(None if base is None else _side(base), side, units, policy)
-    return Planned(plan=plan, findings=outcome.findings)
+    return Planned(plan=plan, findings=outcome.findings, checked=outcome if seen == files else None)
 
 
 def with_judgement_of(base_files: Mapping[str, bytes] | None, files: Mapping[str, bytes]) -> Mapping[str, bytes]:

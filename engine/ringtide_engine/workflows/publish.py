@@ -206,15 +206,13 @@ def _anew(
     files = repository.files(newest)
     base_files = repository.files(since) if since else None
     _check_verdicts(publisher, newest, since)
-    outcome = check(files, base_files, now.date(), publisher.policies)
-    state = outcome.accepted()
-    plan = plan_change(base_files, files, today=now.date(), engine=publisher.policies).plan
+    planned = plan_change(base_files, files, today=now.date(), engine=publisher.policies)
+    outcome = planned.checked or check(files, base_files, now.date(), publisher.policies)
+    state, plan = outcome.accepted(), planned.plan
     if approval.plan is not None and approval.plan != plan.digest:
         raise TrustError("PUBLISH-PLAN", f"the plan is {plan.digest} now, not the approved {approval.plan[:64]}")
     if approval.plan is None and not approval.unreviewed and not plan.is_empty:
-        raise InputError(
-            f"this changes what devices run; review it with `ringtide plan` and give --plan {plan.digest}"
-        )
+        raise InputError(f"this changes what devices run; review it with `ringtide plan` and give --plan {plan.digest}")
     return _Work(
         source=Source(commit=newest, content_digest=content_digest(files)),
         fleet=state.fleet,
