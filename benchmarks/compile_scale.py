@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 
 from fakes.fleet_files import fleet_files
-
 from ringtide_engine.compile.tree import compile_tree
 from ringtide_engine.load.desired import load_desired
 from ringtide_engine.resolve.state import resolve
