@@ -40,6 +40,7 @@ spec: $(STAMP)
 	$(BIN)/python docs/spec/make_wire_pages.py
 
 lock: $(STAMP)
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  --python-version 3.11 --extra dev pyproject.toml -o requirements-dev.txt
 
