@@ -1,11 +1,14 @@
 """Artifact stores: folders and web servers that hold files at `<address>/<sha256>`."""
 
 import hashlib
+import http.client
 import os
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ringtide_contract.errors import InputError, TransientError, TrustError
@@ -15,6 +18,11 @@ from ringtide_engine.ports import ArtifactStore
 HTTP_LIMIT_S = 60
 """A web server that is silent for a minute is gone."""
 
+DOWNLOAD_LIMIT_S = 900
+"""A quarter of an hour for one file: a server that drips byte by byte never falls silent."""
+
+_CHUNK = 1 << 20
+
 
 def open_store(address: str) -> ArtifactStore:
     """Return the store at `address`.
@@ -22,10 +30,14 @@ def open_store(address: str) -> ArtifactStore:
     Raises:
         InputError: The address is neither `file://`, `http://` nor `https://`.
     """
-    parts = urlsplit(address)
-    if parts.scheme == "file" and parts.netloc in ("", "localhost"):
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise InputError(f"{address!r} is not an artifact store: {error}") from error
+    if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/"):
         return FolderStore(Path(unquote(parts.path)))
-    if parts.scheme in ("http", "https"):
+    if parts.scheme in ("http", "https") and host:
         return WebStore(address.rstrip("/"))
     raise InputError(f"{address!r} is not an artifact store: file:///folder, http:// or https://")
 
@@ -38,13 +50,20 @@ class FolderStore:
         self._folder = folder
 
     def has(self, digest: Digest) -> bool:
-        """Tell whether the store has the artifact."""
-        return (self._folder / digest).is_file()
+        """Tell whether the store has the artifact, whole and unchanged."""
+        try:
+            with (self._folder / digest).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == digest
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise TransientError(f"the store {self._folder} does not give {digest}: {error.strerror}") from error
 
     def put(self, content: bytes) -> str:
-        """Store content and return its URI; storing it twice changes nothing."""
-        path = self._folder.absolute() / sha256(content)
-        if not path.is_file():
+        """Store content and return its URI; storing it twice changes nothing, storing it over a damaged file mends it."""
+        digest = sha256(content)
+        path = self._folder.absolute() / digest
+        if not self.has(digest):
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 _write(path, content)
@@ -80,25 +99,41 @@ class WebStore:
             if error.code in (404, 410):
                 return False
             raise TransientError(f"the store {self._address} answered {error.code}") from error
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             raise TransientError(f"the store {self._address} does not answer: {error}") from error
 
     def put(self, content: bytes) -> str:
-        """Refuse: a web server is filled by its owner.
+        """Return the URI of content that the server has; a web server is filled by its owner.
 
         Raises:
-            InputError: Always.
+            InputError: It does not have it.
         """
-        raise InputError(f"{self._address} is read only; upload the file as {sha256(content)} by other means")
+        digest = sha256(content)
+        if not self.has(digest):
+            raise InputError(f"{self._address} is read only and lacks {digest}; its owner must upload that file first")
+        return f"{self._address}/{digest}"
 
     def get(self, digest: Digest, limit: int) -> bytes:
         """Return the content of an artifact of at most `limit` bytes."""
         try:
             with urllib.request.urlopen(f"{self._address}/{digest}", timeout=HTTP_LIMIT_S) as answer:  # noqa: S310
-                content: bytes = answer.read(limit + 1)
-        except OSError as error:
+                content = _read(answer, limit + 1, time.monotonic() + DOWNLOAD_LIMIT_S)
+                announced = answer.headers.get("Content-Length", "")
+        except (OSError, http.client.HTTPException) as error:
             raise TransientError(f"the store {self._address} does not give {digest}: {error}") from error
+        if len(content) <= limit and announced.isascii() and announced.isdigit() and len(content) < int(announced):
+            raise TransientError(f"the store {self._address} broke off {digest} after {len(content)} bytes")
         return _checked(content, digest, limit)
+
+
+def _read(answer: Any, most: int, deadline: float) -> bytes:
+    """Read at most `most` bytes, and no longer than until `deadline`."""
+    content = bytearray()
+    while len(content) < most and (chunk := answer.read1(min(_CHUNK, most - len(content)))):
+        content += chunk
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{len(content)} bytes in {DOWNLOAD_LIMIT_S} s are too few")
+    return bytes(content)
 
 
 def _checked(content: bytes, digest: Digest, limit: int) -> bytes:
@@ -120,5 +155,15 @@ def _write(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
+        _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

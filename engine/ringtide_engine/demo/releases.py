@@ -1,54 +1,62 @@
-"""The demo's releases: files into the artifact store, and the YAML that names them by digest."""
+"""The demo's releases, added as `ringtide model add` adds them."""
 
 import json
-from typing import Any
 
-from ringtide_contract.ids import sha256
+from ringtide_contract.manifest import Budget
+from ringtide_engine.adapters.cyclonedx_check import check_cyclonedx
+from ringtide_engine.adapters.onnx_files import OnnxFiles
+from ringtide_engine.compile.sbom import Figure
+from ringtide_engine.demo import fleet
 from ringtide_engine.demo.images import DIGITS
 from ringtide_engine.ports import ArtifactStore
+from ringtide_engine.workflows.add_model import NewRelease, NewVariant, SourceFile, add_model
 
-_MEMORY = {"fp32": "512MiB", "int8": "192MiB"}
+_MIB = 2**20
+
+_MEMORY_MIB = {"fp32": 512, "int8": 192}
+
+_BUDGETS = {"edge-s": (200, 192), "edge-m": (100, 256), "edge-l": (50, 256)}
+"""Hardware class to milliseconds and MiB."""
 
 
 def release_files(store: ArtifactStore, version: str) -> dict[str, bytes]:
     """Put a release's files into the store and return its Release YAML."""
-    figures = json.loads((DIGITS / "figures.json").read_text(encoding="ascii"))["releases"][version]
-    variants = "".join(_variant(store, version, name, each) for name, each in figures["variants"].items())
-    text = f"""\
-# yaml-language-server: $schema=../../.ringtide/schemas/release.json
-apiVersion: ringtide/v1
-kind: Release
-model: digits
-version: "{version}"
-variants:
-{variants}inputs:
-  - {{name: image, datatype: FP32, shape: [-1, 64]}}
-outputs:
-  - {{name: probabilities, datatype: FP32, shape: [-1, 10]}}
-golden: {_file(store, version, "golden.json", "golden.json")}
-budgets:
-  edge-s: {{p95Latency: 200ms, peakMemory: 192MiB}}
-  edge-m: {{p95Latency: 100ms, peakMemory: 256MiB}}
-  edge-l: {{p95Latency: 50ms, peakMemory: 256MiB}}
-licence: Apache-2.0
-riskTier: low
-"""
-    return {f"models/digits/{version}.yaml": text.encode("ascii")}
+    figures = json.loads((DIGITS / "figures.json").read_text(encoding="ascii"))["releases"][version]["variants"]
+    new = NewRelease(
+        model=fleet.MODEL,
+        version=version,
+        variants=tuple(
+            NewVariant(
+                name=name,
+                file=_source(version, f"{name}.onnx"),
+                memory_bytes=_MEMORY_MIB[name] * _MIB,
+                tolerance_ppm=round(each["golden_tolerance"] * 10**6),
+            )
+            for name, each in figures.items()
+        ),
+        golden=_source(version, "golden.json"),
+        store="models",
+        budgets={
+            name: Budget(p95_latency_us=milliseconds * 1000, peak_memory_bytes=mib * _MIB)
+            for name, (milliseconds, mib) in _BUDGETS.items()
+        },
+        licence="Apache-2.0",
+        risk_tier="low",
+        figures=tuple(
+            Figure(metric="accuracy on the golden set", value=f"{each['accuracy']['golden']:.3f}", variant=name)
+            for name, each in figures.items()
+        ),
+    )
+    added = add_model(
+        new,
+        fleet.base_files("file:///the/store/is/given"),
+        models=OnnxFiles(),
+        check_sbom=check_cyclonedx,
+        open_store=lambda _: store,
+    )
+    return {added.release.path: added.text}
 
 
-def _variant(store: ArtifactStore, version: str, name: str, figures: dict[str, Any]) -> str:
-    return f"""\
-  - name: {name}
-    file: {_file(store, version, f"{name}.onnx", "model.onnx")}
-    opset: {figures["opset"]}
-    onnxruntime: ">=1.20"
-    executionProviders: [CPUExecutionProvider]
-    memory: {_MEMORY[name]}
-    goldenTolerance: {figures["golden_tolerance"]:f}
-"""
-
-
-def _file(store: ArtifactStore, version: str, source: str, name: str) -> str:
-    content = (DIGITS / version / source).read_bytes()
-    store.put(content)
-    return f'{{name: {name}, sha256: "{sha256(content)}", size: {len(content)}, store: models}}'
+def _source(version: str, name: str) -> SourceFile:
+    path = DIGITS / version / name
+    return SourceFile(name=str(path), content=path.read_bytes())

@@ -1,0 +1,365 @@
+"""Add a model: read its files, measure them, describe them, store them, and write the release that names them.
+
+The release is made as values, written as text, and read back: what is returned is what `load` says of the text.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from fractions import Fraction
+from math import ceil
+from typing import Protocol
+
+from ringtide_contract import API_VERSION
+from ringtide_contract.errors import InputError
+from ringtide_contract.ids import Digest, parse_name, parse_version, sha256
+from ringtide_contract.manifest import Budget, TensorSpec
+from ringtide_engine.compile.sbom import Figure, GraphFacts, bill_of_materials
+from ringtide_engine.load.desired import load_desired
+from ringtide_engine.model.desired import DesiredState, Release, ReleaseFile, Variant
+from ringtide_engine.model.finding import FindingsError
+from ringtide_engine.ports import ArtifactStore
+
+GRAPH_NAME, GOLDEN_NAME, SBOM_NAME = "model.onnx", "golden.json", "sbom.cdx.json"
+
+LEAST_TOLERANCE_PPM = 10
+"""What two processors' kernels differ by in FP32."""
+
+_MARGIN = Fraction(3, 2)
+"""Devices have other processors than the machine that measures."""
+
+_MODELINE = "# yaml-language-server: $schema=../../.ringtide/schemas/release.json"
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.+-]*")
+_NOT_PLAIN = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
+"""Words that some reader of YAML takes for something else than text."""
+
+
+class ModelFiles(Protocol):
+    """Reads ONNX files and golden sets. Every method raises InputError for a file that devices would refuse."""
+
+    def graph(self, name: str, content: bytes) -> GraphFacts:
+        """Return what the file called `name` says of itself."""
+
+    def check_golden(
+        self, name: str, content: bytes, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
+    ) -> None:
+        """Check that a golden set asks and answers what the graph takes and gives."""
+
+    def golden_difference(
+        self, name: str, graph: bytes, golden: bytes, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
+    ) -> float | None:
+        """Return the largest absolute difference to the golden set; None where there is no runtime to measure with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """A file as its maker hands it over."""
+
+    name: str
+    """What to call it in messages."""
+    content: bytes
+    """Its bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewVariant:
+    """One form of the model."""
+
+    name: str
+    """Name, such as `int8`."""
+    file: SourceFile
+    """The ONNX file."""
+    memory_bytes: int
+    """Memory its process needs."""
+    tolerance_ppm: int | None
+    """Largest difference to the golden set, in millionths; None to take it from what is measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRelease:
+    """What is to be released."""
+
+    model: str
+    """Model."""
+    version: str
+    """Version."""
+    variants: tuple[NewVariant, ...]
+    """In order of preference; at least one."""
+    golden: SourceFile | None
+    """The golden set."""
+    store: str
+    """Artifact store, by its name in `fleet.yaml`."""
+    budgets: Mapping[str, Budget]
+    """Hardware class to budget."""
+    licence: str
+    """SPDX licence expression."""
+    risk_tier: str = "medium"
+    """Risk tier."""
+    onnxruntime: str = ">=1.20"
+    """Version range (PEP 440) of onnxruntime that the variants need."""
+    execution_providers: tuple[str, ...] = ("CPUExecutionProvider",)
+    """Execution providers that the variants may use, in order of preference."""
+    figures: tuple[Figure, ...] = ()
+    """What the makers measured, for the model card."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddedRelease:
+    """What was made."""
+
+    release: Release
+    """The release, as `load` reads it."""
+    text: bytes
+    """Its file, to be written at `release.path`."""
+    sbom: bytes
+    """Its bill of materials."""
+    differences: Mapping[str, float | None]
+    """Variant to the measured difference to the golden set; None where it was not measured."""
+    uris: Mapping[Digest, str]
+    """Digest to where it is stored; empty where nothing was."""
+
+
+def add_model(
+    new: NewRelease,
+    files: Mapping[str, bytes],
+    *,
+    models: ModelFiles,
+    check_sbom: Callable[[bytes], None],
+    open_store: Callable[[str], ArtifactStore],
+    dry_run: bool = False,
+) -> AddedRelease:
+    """Add a release: store its files, and return the YAML file that names them by digest.
+
+    Args:
+        new: What is to be released.
+        files: The fleet repository's files; `fleet.yaml`, `hardware/` and the release's own path are looked at.
+        models: Reads and measures the model's files.
+        check_sbom: Refuses a bill of materials that is not CycloneDX.
+        open_store: Opens the artifact store at an address.
+        dry_run: Store nothing.
+
+    Raises:
+        InputError: The release exists, a file is not what it should be, or a name is unknown; nothing was stored.
+        FindingsError: The fleet repository cannot be read, or what was made would not load.
+        TransientError: The store does not answer.
+    """
+    path = f"models/{parse_name(new.model)}/{parse_version(new.version)}.yaml"
+    if path in files:
+        raise InputError(f"{path} exists, and a release never changes; give this one another version")
+    around = {each: files[each] for each in files if each == "fleet.yaml" or each.startswith("hardware/")}
+    address = _known_names(new, _loaded(around))
+
+    graphs = {each.name: models.graph(each.file.name, each.file.content) for each in new.variants}
+    first = _alike(new.variants, graphs)
+    differences = _differences(new, first, models)
+    release = _release(path, new, graphs, differences)
+    sbom = bill_of_materials(release, graphs, new.figures)
+    check_sbom(sbom)
+    release = replace(release, sbom=_file(SBOM_NAME, sbom, new.store))
+    text = _text(release)
+    read_back = _loaded({**around, path: text}).releases[new.model, new.version]
+    if read_back != release:
+        raise InputError(f"{path} would not say what it should; a name in the ONNX files cannot be written as YAML")
+
+    contents = [*(each.file.content for each in new.variants), sbom]
+    contents += [new.golden.content] if new.golden is not None else []
+    uris: dict[Digest, str] = {}
+    if not dry_run:
+        store = open_store(address)
+        uris = {sha256(each): store.put(each) for each in contents}
+    return AddedRelease(release=release, text=text, sbom=sbom, differences=differences, uris=uris)
+
+
+def suggested_tolerance_ppm(difference: float) -> int:
+    """Return a tolerance in millionths that a measured difference leaves room under: half as much again, two digits."""
+    exact = ceil(Fraction(difference) * _MARGIN * 10**6)
+    step = int(10 ** max(0, len(str(exact)) - 2))
+    return max(LEAST_TOLERANCE_PPM, -(-exact // step) * step)
+
+
+def tolerance_text(ppm: int) -> str:
+    """Write a tolerance as releases have it: `0.020000`."""
+    return f"{ppm // 10**6}.{ppm % 10**6:06}"
+
+
+def _loaded(files: Mapping[str, bytes]) -> DesiredState:
+    """Return the desired state of files that must be without a finding."""
+    loaded = load_desired(files)
+    if loaded.state is None or loaded.findings:
+        raise FindingsError(loaded.findings)
+    return loaded.state
+
+
+def _known_names(new: NewRelease, state: DesiredState) -> str:
+    """Return the address of the store, where everything that the release names is there."""
+    for hardware_class in new.budgets:
+        _known("hardware class", hardware_class, state.hardware, f"add hardware/{hardware_class}.yaml")
+    stores = state.fleet.artifact_stores
+    _known("artifact store", new.store, stores, "add it to artifactStores in fleet.yaml")
+    return stores[new.store]
+
+
+def _known(what: str, name: str, known: Mapping[str, object], otherwise: str) -> None:
+    if name in known:
+        return
+    meant = get_close_matches(name, known, n=1, cutoff=0.6)
+    fix = f"did you mean {meant[0]}?" if meant else f"there are: {', '.join(sorted(known)) or 'none'}; {otherwise}"
+    raise InputError(f"there is no {what} {name!r}: {fix}")
+
+
+def _alike(variants: Sequence[NewVariant], graphs: Mapping[str, GraphFacts]) -> GraphFacts:
+    """Return the first variant's graph, where all take and give the same."""
+    if not variants or len(graphs) != len(variants):
+        raise InputError("a release has at least one variant, and each has a name of its own")
+    first, *rest = variants
+    for other in rest:
+        for what in ("inputs", "outputs"):
+            here, there = _shapes(graphs[first.name], what), _shapes(graphs[other.name], what)
+            if here != there:
+                raise InputError(
+                    f"{other.file.name} has the {what} {there}, {first.file.name} has {here}; "
+                    "variants are forms of one model: export them alike, or add another model"
+                )
+    return graphs[first.name]
+
+
+def _shapes(graph: GraphFacts, what: str) -> str:
+    tensors: tuple[TensorSpec, ...] = getattr(graph, what)
+    return ", ".join(sorted(f"{each.name} {each.datatype} {list(each.shape)}" for each in tensors))
+
+
+def _differences(new: NewRelease, graph: GraphFacts, models: ModelFiles) -> Mapping[str, float | None]:
+    """Measure how far each variant is from the golden set."""
+    golden = new.golden
+    if golden is None:
+        given = [each.name for each in new.variants if each.tolerance_ppm is not None]
+        if given:
+            raise InputError(f"a tolerance for {', '.join(given)} says nothing without a golden set; give --golden")
+        return {each.name: None for each in new.variants}
+    models.check_golden(golden.name, golden.content, graph.inputs, graph.outputs)
+    return {
+        each.name: models.golden_difference(
+            each.file.name, each.file.content, golden.content, graph.inputs, graph.outputs
+        )
+        for each in new.variants
+    }
+
+
+def _tolerance_ppm(new: NewRelease, variant: NewVariant, difference: float | None) -> int:
+    given = variant.tolerance_ppm
+    if new.golden is None:
+        return LEAST_TOLERANCE_PPM
+    if difference is None:
+        if given is None:
+            raise InputError(
+                f"nothing says how far {variant.name} may be from the golden set: install onnxruntime to have it "
+                f"measured, or give --golden-tolerance {variant.name}=0.001"
+            )
+        return given
+    suggested = suggested_tolerance_ppm(difference)
+    if given is not None and Fraction(difference) * 10**6 > given:
+        raise InputError(
+            f"{variant.file.name} is {difference:.6f} from the golden set, and the tolerance of {variant.name} is "
+            f"{tolerance_text(given)}: every device would refuse it. Mend the model, or give --golden-tolerance "
+            f"{variant.name}={tolerance_text(suggested)}"
+        )
+    return suggested if given is None else given
+
+
+def _release(
+    path: str, new: NewRelease, graphs: Mapping[str, GraphFacts], differences: Mapping[str, float | None]
+) -> Release:
+    first = graphs[new.variants[0].name]
+    return Release(
+        path=path,
+        model=new.model,
+        version=new.version,
+        variants=tuple(
+            Variant(
+                name=parse_name(each.name),
+                file=_file(GRAPH_NAME, each.file.content, new.store),
+                opset=graphs[each.name].opset,
+                onnxruntime=new.onnxruntime,
+                execution_providers=new.execution_providers,
+                memory_bytes=each.memory_bytes,
+                golden_tolerance_ppm=_tolerance_ppm(new, each, differences[each.name]),
+            )
+            for each in new.variants
+        ),
+        inputs=first.inputs,
+        outputs=first.outputs,
+        golden=None if new.golden is None else _file(GOLDEN_NAME, new.golden.content, new.store),
+        budgets=dict(new.budgets),
+        probation=None,
+        sbom=None,
+        licence=new.licence,
+        risk_tier=new.risk_tier,
+        attempt=0,
+    )
+
+
+def _file(name: str, content: bytes, store: str) -> ReleaseFile:
+    return ReleaseFile(name=name, sha256=sha256(content), size_bytes=len(content), store=store)
+
+
+def _text(release: Release) -> bytes:
+    """Write a release as people write it."""
+    lines = [
+        _MODELINE,
+        f"apiVersion: {API_VERSION}",
+        "kind: Release",
+        f"model: {_word(release.model)}",
+        f'version: "{release.version}"',
+        "variants:",
+    ]
+    for variant in release.variants:
+        lines += [
+            f"  - name: {_word(variant.name)}",
+            f"    file: {_file_text(variant.file)}",
+            f"    opset: {variant.opset}",
+            f"    onnxruntime: {json.dumps(variant.onnxruntime)}",
+            f"    executionProviders: [{', '.join(map(_word, variant.execution_providers))}]",
+            f"    memory: {_size(variant.memory_bytes)}",
+            f"    goldenTolerance: {tolerance_text(variant.golden_tolerance_ppm)}",
+        ]
+    lines += ["inputs:", *map(_tensor, release.inputs), "outputs:", *map(_tensor, release.outputs)]
+    lines += [f"golden: {_file_text(release.golden)}"] if release.golden is not None else []
+    lines += ["budgets:" if release.budgets else "budgets: {}"]
+    for name, budget in release.budgets.items():
+        costs = f"p95Latency: {_latency(budget.p95_latency_us)}, peakMemory: {_size(budget.peak_memory_bytes)}"
+        lines.append(f"  {_word(name)}: {{{costs}}}")
+    lines += [f"sbom: {_file_text(release.sbom)}"] if release.sbom is not None else []
+    lines += [f"licence: {_word(release.licence)}", f"riskTier: {release.risk_tier}", ""]
+    return "\n".join(lines).encode("utf-8")
+
+
+def _file_text(file: ReleaseFile) -> str:
+    store = _word(file.store)
+    return f'{{name: {file.name}, sha256: "{file.sha256}", size: {file.size_bytes}, store: {store}}}'
+
+
+def _tensor(tensor: TensorSpec) -> str:
+    shape = ", ".join(map(str, tensor.shape))
+    return f"  - {{name: {_word(tensor.name)}, datatype: {tensor.datatype}, shape: [{shape}]}}"
+
+
+def _word(text: str) -> str:
+    plain = _PLAIN.fullmatch(text) and text.lower() not in _NOT_PLAIN
+    return text if plain else json.dumps(text, ensure_ascii=False)
+
+
+def _size(count: int) -> str:
+    for exponent, unit in ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if count % 2**exponent == 0:
+            return f"{count >> exponent}{unit}"
+    return str(count)
+
+
+def _latency(microseconds: int) -> str:
+    for factor, unit in ((10**6, "s"), (1000, "ms")):
+        if microseconds % factor == 0:
+            return f"{microseconds // factor}{unit}"
+    return f"{microseconds}us"
