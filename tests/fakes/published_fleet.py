@@ -1,19 +1,20 @@
 """A fleet repository, bare and real, with the keys of every custody, and somebody who publishes it."""
 
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
 from fakes.fleet_files import fleet_files
+from fakes.fleet_pair import RacingRepository, bare
 from ringtide_contract import keys
 from ringtide_contract.acceptance import GROUND, Floor
 from ringtide_contract.ids import DeviceId
 from ringtide_contract.keys import PrivateKey
 from ringtide_engine.adapters.cel_conditions import CelConditions
-from ringtide_engine.adapters.git_repository import GitRepository
 from ringtide_engine.adapters.key_folders import CUSTODIES, FolderStatementSigner
 from ringtide_engine.adapters.sigstore_second_opinion import SigstoreSecondOpinion
 from ringtide_engine.adapters.tuf_custody import TufCustody
@@ -30,7 +31,6 @@ from ringtide_engine.workflows.verify import Verification, verify
 START = datetime.fromisoformat("2026-11-23T09:00:00+00:00")
 FLEET = "harbour"
 FIRST_ROOT = "trust/1.root.json"
-NEWEST_RELEASE = '"1.1.0"'
 
 
 @cache
@@ -49,10 +49,10 @@ def key_folder(folder: Path, owner: str, custody: str) -> Path:
     return folder
 
 
-def custody(names: Sequence[str], owner: str, *, private: Sequence[PrivateKey] | None = None) -> CustodyKeys:
-    """Return the keys of an offline role."""
-    found = tuple(custody_keys(owner)[name] for name in names)
-    return CustodyKeys(public=tuple(key.public_key() for key in found), private=found if private is None else private)  # type: ignore[arg-type]
+def custody(name: str, owner: str, *, signs_too: str | None = None) -> CustodyKeys:
+    """Return the keys of an offline role, with those of another owner to sign with."""
+    own, others = ([custody_keys(each)[key] for key in CUSTODIES[name]] if each else [] for each in (owner, signs_too))
+    return CustodyKeys(public=tuple(key.public_key() for key in own), private=(*own, *others))
 
 
 def ceremony(owner: str, **changes: object) -> Ceremony:
@@ -60,8 +60,8 @@ def ceremony(owner: str, **changes: object) -> Ceremony:
     found = {name: key.public_key() for name, key in custody_keys(owner).items()}
     usual = {
         "fleet": FLEET,
-        "root": custody(CUSTODIES["root"], owner),
-        "targets": custody(CUSTODIES["targets"], owner),
+        "root": custody("root", owner),
+        "targets": custody("targets", owner),
         "online": {name: found[name] for name in CUSTODIES["tuf"]},
         "statement": (found["statement"],),
         "epoch": None,
@@ -74,7 +74,7 @@ class PublishedFleet:
     """The repository, who publishes it, and the present."""
 
     folder: Path
-    repository: GitRepository
+    repository: RacingRepository
     publisher: Publisher
     now: datetime = START
     root: bytes = b""
@@ -121,9 +121,8 @@ class PublishedFleet:
         assert old.encode() in content
         return self.change({path: content.replace(old.encode(), new.encode())})
 
-    def establish(self, **changes: object) -> Mapping[str, bytes]:
+    def establish(self, owner: str = "us", **changes: object) -> Mapping[str, bytes]:
         """Hold a key ceremony and merge what it wrote."""
-        owner = str(changes.pop("owner", "us"))
         made = establish_trust(self.trust, ceremony(owner, **changes), self.now)
         self.trust |= made
         self.change({f"trust/{name}": content for name, content in made.items()}, "Establish trust")
@@ -168,20 +167,36 @@ class PublishedFleet:
             PUBLISHED, parent=self.commit, changes=changes, message="Publish generation 9", at=self.now
         )
 
+    def generations(self) -> list[tuple[int, str]]:
+        """Return number and statement of every publication, oldest first; a refreshed one counts once."""
+        found: dict[tuple[int, str], None] = {}
+        for info in self.repository.history(self.commit):
+            lying = read_published(self.repository, info.id)
+            if lying is not None:
+                found[lying.publication.generation, lying.payload] = None
+        return list(reversed(found))
+
+    def copy(self, folder: Path) -> "PublishedFleet":
+        """Return a copy of everything in `folder`: cheaper than to publish again."""
+        shutil.copytree(self.folder, folder / "fleet.git")
+        repository = RacingRepository(folder / "fleet.git")
+        return replace(
+            self,
+            folder=folder / "fleet.git",
+            repository=repository,
+            publisher=replace(self.publisher, repository=repository),
+            trust=dict(self.trust),
+        )
+
     def later(self, span: timedelta) -> "PublishedFleet":
         """Let time pass."""
         self.now += span
         return self
 
 
-def unpublished_fleet(
-    folder: Path, files: Mapping[str, bytes], *, owner: str = "us", repository: GitRepository | None = None
-) -> PublishedFleet:
+def unpublished_fleet(folder: Path, files: Mapping[str, bytes], *, owner: str = "us") -> PublishedFleet:
     """Make a fleet whose desired state and trust are on `main`, and nothing is published."""
-    place = folder / "fleet.git"
-    if repository is None:
-        subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(place)], check=True, capture_output=True)
-        repository = GitRepository(place)
+    repository = RacingRepository(bare(folder / "fleet.git"))
     publisher = Publisher(
         repository=repository,
         statement=FolderStatementSigner(key_folder(folder / "keys/statement", owner, "statement")),
@@ -189,9 +204,9 @@ def unpublished_fleet(
         policies=CelConditions(),
         replay=replay,
     )
-    fleet = PublishedFleet(folder=place, repository=repository, publisher=publisher)
+    fleet = PublishedFleet(folder=folder / "fleet.git", repository=repository, publisher=publisher)
     repository.commit("main", parent=None, changes=files, message="Begin", at=START)
-    fleet.root = fleet.establish(owner=owner)["1.root.json"]
+    fleet.root = fleet.establish(owner)["1.root.json"]
     return fleet
 
 

@@ -1,12 +1,12 @@
 """Publish: compile the reviewed desired state, sign it, and commit it to the branch that devices follow."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 from ringtide_contract.acceptance import GROUND, accept_statement
-from ringtide_contract.bundle import write_bundle
+from ringtide_contract.bundle import check_bundle, write_bundle
 from ringtide_contract.envelope import IN_TOTO
 from ringtide_contract.errors import InputError, TransientError, TrustError
 from ringtide_contract.ids import sha256
@@ -148,15 +148,19 @@ def _publish(
     _check_descent(repository, last, newest)
 
     # Compute.
+    stale = last is not None and _is_stale(last, publisher.statement, now)
     if refresh and last is not None:
-        work = _again(repository, last, newest, now)
+        work = _again(repository, last, newest, stale=stale)
     else:
         work = _anew(publisher, approval, last, newest, now)
     _check_keys(publisher.statement, trust, work.fleet)
-    is_new = last is None or work.tree.head != last.head or _is_due(last.publication, now)
+    is_new = last is None or work.tree.head != last.head or stale
     signed = last.publication.generation if last else None
-    if last is not None and not is_new and not refresh and _trust_is_published(trust_files, last):
-        return _outcome("unchanged", work, signed, None)
+    if last is not None and not is_new and not refresh:
+        if _trust_is_published(trust_files, last) and work.tree.files == tree_files(last.files):
+            return _outcome("unchanged", work, signed, None)
+        # The statement stays, and with it the source and the records that it names.
+        work = replace(_again(repository, last, newest, stale=False), tree=work.tree)
     kind: Literal["published", "refreshed"] = "published" if is_new else "refreshed"
     if dry_run:
         return _outcome(kind, work, signed, None)
@@ -209,7 +213,8 @@ def _anew(
     planned = plan_change(base_files, files, today=now.date(), engine=publisher.policies)
     outcome = planned.checked or check(files, base_files, now.date(), publisher.policies)
     state, plan = outcome.accepted(), planned.plan
-    if approval.plan is not None and approval.plan != plan.digest:
+    published = plan.is_empty and last is not None and approval.plan == last.publication.plan
+    if approval.plan is not None and approval.plan != plan.digest and not published:
         raise TrustError("PUBLISH-PLAN", f"the plan is {plan.digest} now, not the approved {approval.plan[:64]}")
     if approval.plan is None and not approval.unreviewed and not plan.is_empty:
         raise InputError(f"this changes what devices run; review it with `ringtide plan` and give --plan {plan.digest}")
@@ -223,17 +228,15 @@ def _anew(
     )
 
 
-def _again(repository: Repository, last: Published, newest: str, now: datetime) -> _Work:
-    """Take what is published once more; a statement that is due is signed over a tree compiled again."""
+def _again(repository: Repository, last: Published, newest: str, *, stale: bool) -> _Work:
+    """Take what is published once more; where the statement is stale, it is signed over a tree compiled again."""
     fleet = load_desired(repository.files(newest, "fleet.yaml")).state
     if fleet is None:
         raise InputError(f"fleet.yaml of {SOURCE_BRANCH} cannot be read; try `ringtide check`")
     plan, policy = (last.files.get(path, b"") for path in (PLAN_RECORD, POLICY_RECORD))
     if (sha256(plan), sha256(policy)) != (last.publication.plan, last.publication.policy):
         raise TrustError("PUBLISH-RECORDS", "the records on the branch are not those that the statement names")
-    tree = CompiledTree(files=tree_files(last.files), head=last.head)
-    if _is_due(last.publication, now):
-        tree = recompile(repository, last)
+    tree = recompile(repository, last) if stale else CompiledTree(files=tree_files(last.files), head=last.head)
     return _Work(source=last.publication.source, fleet=fleet.fleet, tree=tree, plan=plan, policy=policy)
 
 
@@ -298,9 +301,17 @@ def _check_keys(signer: StatementSigner, trust: TrustPolicy, fleet: Fleet) -> No
         raise TrustError("PUBLISH-KEY", "the trust policy does not name the statement key of this custody")
 
 
-def _is_due(publication: Publication, now: datetime) -> bool:
-    life = publication.not_after - publication.issued_at
-    return (now - publication.issued_at) * RENEW_AFTER >= life
+def _is_stale(last: Published, signer: StatementSigner, now: datetime) -> bool:
+    """Tell whether the statement is due, or signed by a key that another is taking over from."""
+    life = last.publication.not_after - last.publication.issued_at
+    if (now - last.publication.issued_at) * RENEW_AFTER >= life:
+        return True
+    key = signer.public_key()
+    try:
+        check_bundle(last.bundle, {key_hint(key): key}, IN_TOTO)
+    except TrustError:
+        return True
+    return False
 
 
 def _trust_is_published(trust_files: Mapping[str, bytes], last: Published) -> bool:

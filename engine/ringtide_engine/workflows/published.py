@@ -33,20 +33,21 @@ def read_published(repository: Repository, commit: str | None) -> Published | No
     if commit is None:
         return None
     files = repository.files(commit)
-    bundles = [path for path in files if path.startswith(_BUNDLES)]
-    if not bundles:
-        return None
+    if set(files) <= {GENERATION_RECORD}:
+        return None  # the first generation was reserved, and burned
+    bundles = [content for path, content in files.items() if path.startswith(_BUNDLES)]
+    if len(bundles) != 1:
+        raise TrustError("PUBLISHED-FORM", f"the branch {PUBLISHED} holds {len(bundles)} statements")
     try:
-        bundle = files[bundles[0]]
-        payload = _payload(bundle)
+        payload = _payload(bundles[0])
         head = TreeHead.decode(files[HEAD_PATH])
         publication = Publication.decode(payload)
     except (InputError, KeyError) as error:
         raise TrustError("PUBLISHED-FORM", f"the branch {PUBLISHED} holds no publication: {error}") from error
-    if len(bundles) != 1 or sha256(files[HEAD_PATH]) != publication.head:
+    if sha256(files[HEAD_PATH]) != publication.head:
         raise TrustError("PUBLISHED-FORM", f"the statement on the branch {PUBLISHED} is not about the tree beside it")
     return Published(
-        commit=commit, files=files, bundle=bundle, payload=sha256(payload), publication=publication, head=head
+        commit=commit, files=files, bundle=bundles[0], payload=sha256(payload), publication=publication, head=head
     )
 
 

@@ -1,15 +1,16 @@
 """Verify walks what is published as devices do, and says what it could not look at."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from fakes.fleet_files import device_ids, fleet_files
+from fakes.fleet_pair import RacingRepository
 from fakes.published_fleet import START, PublishedFleet, published_fleet, unpublished_fleet
 from ringtide_contract.errors import InputError, TrustError
 from ringtide_contract.ids import DeviceId
-from ringtide_engine.adapters.git_repository import GitRepository
 
 DEVICES = 120
 """Enough for several index shards."""
@@ -60,13 +61,8 @@ def test_the_floor_of_one_run_serves_the_next(fleet: PublishedFleet) -> None:
 
 
 def test_a_clone_verifies_like_the_origin(fleet: PublishedFleet, tmp_path: Path) -> None:
-    clone = PublishedFleet(
-        folder=tmp_path,
-        repository=GitRepository.clone(fleet.folder.as_uri(), tmp_path / "clone.git"),
-        publisher=fleet.publisher,
-        root=fleet.root,
-    )
-    assert clone.verify() == fleet.verify()
+    repository = RacingRepository.clone(fleet.folder.as_uri(), tmp_path / "clone.git")
+    assert replace(fleet, repository=repository).verify() == fleet.verify()
 
 
 def test_a_mirror_without_the_source_says_that_nothing_was_compiled(fleet: PublishedFleet, tmp_path: Path) -> None:
