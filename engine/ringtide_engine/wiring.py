@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ringtide_contract.keys import PrivateKey, PublicKey
     from ringtide_engine.model.policy import PolicyEngine
     from ringtide_engine.ports import ArtifactStore, Clock, Repository, SecondOpinion, TrustReader
+    from ringtide_engine.workflows.add_model import ModelFiles
     from ringtide_engine.workflows.publish import Publisher
 
 
@@ -114,6 +115,24 @@ def store(address: str) -> "ArtifactStore":
     from ringtide_engine.adapters.artifact_stores import open_store
 
     return open_store(address)
+
+
+def model_files() -> "ModelFiles":
+    """Return what reads ONNX files and golden sets."""
+    from ringtide_engine.adapters.onnx_files import OnnxFiles
+
+    return OnnxFiles()
+
+
+def check_sbom(content: bytes) -> None:
+    """Hold a bill of materials against the schema of CycloneDX.
+
+    Raises:
+        InputError: It is not one.
+    """
+    from ringtide_engine.adapters.cyclonedx_check import check_cyclonedx
+
+    check_cyclonedx(content)
 
 
 def trust_reader() -> "TrustReader":

@@ -1,19 +1,23 @@
 """`ringtide advance`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from ringtide_engine import wiring
 from ringtide_engine.cli import rendering
 from ringtide_engine.cli.exits import CHANGES, OK
-from ringtide_engine.cli.repositories import repository_options
+from ringtide_engine.cli.repositories import custody_options, repository_options
+
+if TYPE_CHECKING:
+    from ringtide_engine.workflows.publish import Publisher
 
 
 @click.command("advance")
 @repository_options()
 @click.option("--dry-run", is_flag=True, help="Say what would be decided, and commit nothing.")
-@click.option("--statement-keys", type=click.Path(path_type=Path), help="Folder of the statement key: publish, too.")
-@click.option("--tuf-keys", type=click.Path(path_type=Path), help="Folder of the online TUF keys: publish, too.")
+@custody_options(required=False, purpose=": publish, too")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where a verdict is new.")
 @rendering.output_option("table", "json")
 def advance_command(
@@ -33,12 +37,14 @@ def advance_command(
     """
     if (statement_keys is None) != (tuf_keys is None):
         raise click.UsageError("give both --statement-keys and --tuf-keys, or neither")
-    from ringtide_engine.adapters.git_repository import GitRepository
-    from ringtide_engine.adapters.system_clock import SystemClock
     from ringtide_engine.workflows.advance import advance
 
+    repository = wiring.fleet_repository(fleet)
+    publisher = None
+    if statement_keys is not None and tuf_keys is not None:
+        publisher = wiring.publisher(repository, statement_keys, tuf_keys)
     result = advance(
-        GitRepository(fleet), GitRepository(reports), now=SystemClock().now(), branch=branch, dry_run=dry_run
+        repository, wiring.reports_repository(reports), now=wiring.clock().now(), branch=branch, dry_run=dry_run
     )
     if output == "json":
         verdicts = [
@@ -55,27 +61,14 @@ def advance_command(
         rendering.talk(f"committed {commit}")
     if not result.judged:
         rendering.talk("no rollout is under way")
-    if statement_keys is not None and tuf_keys is not None and not dry_run:
-        _publish(fleet, statement_keys, tuf_keys)
+    if publisher is not None and not dry_run:
+        _publish(publisher)
     return CHANGES if detailed_exitcode and any(item.recorded for item in result.judged) else OK
 
 
-def _publish(fleet: Path, statement_keys: Path, tuf_keys: Path) -> None:
+def _publish(publisher: "Publisher") -> None:
     """Publish; a plan has to be approved only for what people changed since the last publication."""
-    from ringtide_engine.adapters.cel_conditions import CelConditions
-    from ringtide_engine.adapters.git_repository import GitRepository
-    from ringtide_engine.adapters.key_folders import FolderStatementSigner
-    from ringtide_engine.adapters.system_clock import SystemClock
-    from ringtide_engine.adapters.tuf_custody import TufCustody
-    from ringtide_engine.workflows.advance import replay
-    from ringtide_engine.workflows.publish import Approval, Publisher, publish
+    from ringtide_engine.workflows.publish import Approval, publish
 
-    publisher = Publisher(
-        repository=GitRepository(fleet),
-        statement=FolderStatementSigner(statement_keys),
-        tuf=TufCustody(tuf_keys),
-        policies=CelConditions(),
-        replay=replay,
-    )
-    outcome = publish(publisher, Approval(), SystemClock().now())
+    outcome = publish(publisher, Approval(), wiring.clock().now())
     rendering.talk(f"{outcome.kind} generation {outcome.generation}")

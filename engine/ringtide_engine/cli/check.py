@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ringtide_engine import wiring
 from ringtide_engine.cli import rendering
 from ringtide_engine.cli.exits import FINDINGS, OK
 
@@ -17,14 +18,12 @@ def check_command(folder: Path, base: str | None, output: rendering.Output) -> i
 
     Reads the files as they lie there, committed or not, and contacts nobody. Exit code 3 where a finding is an error.
     """
-    from ringtide_engine.adapters.cel_conditions import CelConditions
-    from ringtide_engine.adapters.system_clock import SystemClock
     from ringtide_engine.cli.work_tree import read_base, read_folder
     from ringtide_engine.workflows.check import check
 
     files = read_folder(folder)
     base_files = read_base(folder, base) if base is not None else None
-    outcome = check(files, base_files, SystemClock().now().date(), CelConditions())
+    outcome = check(files, base_files, wiring.clock().now().date(), wiring.policies())
     if output == "json":
         document = {
             "apiVersion": "ringtide/v1",

@@ -17,8 +17,8 @@ from ringtide_engine.cli.exits import FAILED, OK
 @click.option(
     "--keep", type=click.Path(path_type=Path), metavar="DIR", help="Keep everything in DIR, which must not exist yet."
 )
-@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def demo_command(keep: Path | None, output: str) -> int:
+@rendering.output_option("table", "json")
+def demo_command(keep: Path | None, output: rendering.Output) -> int:
     """Tell the whole story on this machine: twelve devices, a good release, a bad one.
 
     Everything is real: repositories, keys, agents, models, images. It needs no broker, no cloud, no root and no network.

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from ringtide_engine import wiring
 from ringtide_engine.cli import rendering
 from ringtide_engine.cli.exits import OK
 from ringtide_engine.cli.repositories import repository_options
@@ -19,13 +20,12 @@ def get_command(kind: str, fleet: Path, reports: Path | None, branch: str, outpu
 
     With --reports, devices show when they were heard of last.
     """
-    from ringtide_engine.adapters.git_repository import GitRepository
     from ringtide_engine.workflows.listings import list_devices, list_releases, list_rollouts, read_head
 
-    state = read_head(GitRepository(fleet), branch)
+    state = read_head(wiring.fleet_repository(fleet), branch)
     match kind:
         case "devices":
-            rows = list_devices(state, GitRepository(reports) if reports else None)
+            rows = list_devices(state, wiring.reports_repository(reports) if reports else None)
         case "rollouts":
             rows = list_rollouts(state)
         case _:

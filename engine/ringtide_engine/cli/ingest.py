@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ringtide_engine import wiring
 from ringtide_engine.cli import rendering
 from ringtide_engine.cli.exits import OK
 from ringtide_engine.cli.repositories import repository_options
@@ -22,15 +23,13 @@ def ingest_command(
     Checks each against the device's enrolled key and its chain, and commits what is new to the branch
     collected/<collector> of the reports repository. A refused report is a finding and stops no other.
     """
-    from ringtide_engine.adapters.git_repository import GitRepository
-    from ringtide_engine.adapters.system_clock import SystemClock
     from ringtide_engine.workflows.ingest import ingest
 
     result = ingest(
-        GitRepository(fleet),
-        GitRepository(reports),
+        wiring.fleet_repository(fleet),
+        wiring.reports_repository(reports),
         collector=collector,
-        now=SystemClock().now(),
+        now=wiring.clock().now(),
         branch=branch,
         dry_run=dry_run,
     )

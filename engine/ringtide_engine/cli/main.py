@@ -12,8 +12,14 @@ from ringtide_engine.cli.exits import exit_code
 
 VERBS: Mapping[str, str] = MappingProxyType(
     {
+        "demo": "Tell the whole story on this machine.",
         "init": "Start a fleet repository from the example.",
+        "key": "Make keys, and write down which of them devices trust.",
+        "device": "Enroll devices, hold them, retire them.",
         "check": "Say what is wrong with a desired state.",
+        "plan": "Say which devices a change reaches.",
+        "publish": "Sign the desired state and hand it to devices.",
+        "verify": "Verify what is published, as devices do.",
         "ingest": "Collect the reports that devices have pushed.",
         "advance": "Judge rollouts: promote, hold or roll back.",
         "rollout": "Follow rollouts through their rings.",

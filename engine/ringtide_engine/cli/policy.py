@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ringtide_engine import wiring
 from ringtide_engine.cli import rendering
 from ringtide_engine.cli.exits import FINDINGS, OK
 
@@ -22,13 +23,12 @@ def test_command(folder: Path | None, output: rendering.Output) -> int:
     Without FOLDER, those of the library. Exit code 3 where a case fails; a rule whose samples do not both pass and fail
     its condition fails.
     """
-    from ringtide_engine.adapters.cel_conditions import CelConditions
     from ringtide_engine.cli.work_tree import read_rules
     from ringtide_engine.shipped import rule_library
     from ringtide_engine.workflows.policy_suites import run_suites
 
     files = rule_library() if folder is None else read_rules(folder)
-    results, findings = run_suites(files, CelConditions())
+    results, findings = run_suites(files, wiring.policies())
     failed = [each for each in results if each.problem is not None]
     if output == "json":
         cases = [{"rule": each.rule, "case": each.case, "problem": each.problem} for each in results]

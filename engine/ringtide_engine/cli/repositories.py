@@ -1,4 +1,4 @@
-"""The options by which verbs name their repositories."""
+"""The options by which verbs name their repositories and key folders."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +7,19 @@ from typing import Any, TypeVar
 import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def fleet_option() -> Callable[[Command], Command]:
+    """Return the option `--fleet`."""
+    return click.option(
+        "-C",
+        "--fleet",
+        type=click.Path(path_type=Path),
+        default=".",
+        show_default=True,
+        metavar="DIR",
+        help="Folder of the fleet repository.",
+    )
 
 
 def repository_options(*, reports: bool = True) -> Callable[[Command], Command]:
@@ -18,24 +31,45 @@ def repository_options(*, reports: bool = True) -> Callable[[Command], Command]:
 
     def add(command: Command) -> Command:
         options = [
-            click.option(
-                "--fleet",
-                type=click.Path(path_type=Path),
-                default=".",
-                show_default=True,
-                help="Folder of the fleet repository.",
-            ),
+            fleet_option(),
             click.option(
                 "--reports",
                 type=click.Path(path_type=Path),
                 required=reports,
                 envvar="RINGTIDE_REPORTS",
                 show_envvar=True,
+                metavar="DIR",
                 help="Folder of the reports repository.",
             ),
             click.option(
                 "--branch", default="main", show_default=True, metavar="NAME", help="Branch of the desired state."
             ),
+        ]
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def custody_options(*, required: bool, purpose: str = "") -> Callable[[Command], Command]:
+    """Return the options `--statement-keys` and `--tuf-keys`: the two custodies that publishing needs.
+
+    Args:
+        required: Whether they must be given.
+        purpose: What they are for, where that is not plain.
+    """
+
+    def add(command: Command) -> Command:
+        options = [
+            click.option(
+                f"--{name}-keys",
+                type=click.Path(path_type=Path),
+                required=required,
+                metavar="DIR",
+                help=f"Folder of the {what}{purpose}.",
+            )
+            for name, what in (("statement", "statement key"), ("tuf", "online TUF keys"))
         ]
         for option in reversed(options):
             command = option(command)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ringtide_engine import wiring
 from ringtide_engine.cli import rendering
 from ringtide_engine.cli.exits import OK
 from ringtide_engine.cli.repositories import repository_options
@@ -27,11 +28,15 @@ def status_command(name: str | None, fleet: Path, reports: Path, branch: str, ou
 
     NAME is a rollout; all of them where it is left out.
     """
-    from ringtide_engine.adapters.git_repository import GitRepository
-    from ringtide_engine.adapters.system_clock import SystemClock
     from ringtide_engine.workflows.status import status
 
-    found = status(GitRepository(fleet), GitRepository(reports), now=SystemClock().now(), name=name, branch=branch)
+    found = status(
+        wiring.fleet_repository(fleet),
+        wiring.reports_repository(reports),
+        now=wiring.clock().now(),
+        name=name,
+        branch=branch,
+    )
     if output != "table":
         rendering.write([each.to_dict() for each in found], output)
         return OK

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ringtide_engine import wiring
 from ringtide_engine.cli import rendering
 from ringtide_engine.cli.exits import OK
 from ringtide_engine.cli.repositories import repository_options
@@ -20,10 +21,9 @@ def why_command(device: str, fleet: Path, reports: Path, branch: str, output: re
     decided it.
     """
     from ringtide_contract.ids import format_instant
-    from ringtide_engine.adapters.git_repository import GitRepository
     from ringtide_engine.workflows.why import why
 
-    found = why(GitRepository(fleet), GitRepository(reports), device, branch=branch)
+    found = why(wiring.fleet_repository(fleet), wiring.reports_repository(reports), device, branch=branch)
     if output != "table":
         rendering.write(found.to_dict(), output)
         return OK

@@ -1,10 +1,12 @@
-"""The files of a folder, read plainly: no Git, no links followed, bounded."""
+"""The files of a folder, read and written plainly: no Git, no links followed, bounded."""
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from ringtide_contract.errors import InputError
+from ringtide_engine import wiring
 
 MAX_FILES = 200_000
 """More is not a fleet repository but a folder given by mistake."""
@@ -47,16 +49,47 @@ def read_base(folder: Path, revision: str) -> Mapping[str, bytes]:
     Raises:
         InputError: No repository, no such revision, or links among the files.
     """
-    from ringtide_engine.adapters.git_repository import GitRepository
-
     whole = folder.resolve()
     top = next((each for each in (whole, *whole.parents) if (each / ".git").exists()), None)
     if top is None:
         raise InputError(f"{folder} is not in a Git repository, so it has no {revision}")
-    repository = GitRepository(top)
+    repository = wiring.fleet_repository(top)
     prefix = "" if top == whole else f"{whole.relative_to(top).as_posix()}/"
     files = repository.files(repository.commit_of(revision), prefix)
     return {path.removeprefix(prefix): content for path, content in files.items()}
+
+
+def read_file(path: Path) -> bytes:
+    """Return the content of one file.
+
+    Raises:
+        InputError: It cannot be read, or is larger than anything that is read here.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    if len(content) > MAX_BYTES:
+        raise InputError(f"{path} is larger than {MAX_BYTES} bytes")
+    return content
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, making its folder where that is not there.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _name(path: Path) -> str:

@@ -10,34 +10,20 @@ from ringtide_contract.errors import TransientError
 from ringtide_contract.ids import DeviceId
 from ringtide_contract.quarantine import QuarantineEntry
 from ringtide_contract.report import Report
-from ringtide_engine.adapters.artifact_stores import open_store
-from ringtide_engine.adapters.cel_conditions import CelConditions
-from ringtide_engine.adapters.git_repository import GitRepository
-from ringtide_engine.adapters.key_folders import (
-    CUSTODIES,
-    FolderStatementSigner,
-    make_keys,
-    private_keys,
-    public_keys,
-)
-from ringtide_engine.adapters.new_repository import create
-from ringtide_engine.adapters.sigstore_second_opinion import SigstoreSecondOpinion
-from ringtide_engine.adapters.system_clock import SystemClock
-from ringtide_engine.adapters.tuf_custody import TufCustody
-from ringtide_engine.adapters.tuf_reader import TufReader
+from ringtide_engine import wiring
 from ringtide_engine.demo.agents import Places
 from ringtide_engine.demo.fleet import FLEET
 from ringtide_engine.model.plan import Plan
 from ringtide_engine.model.publication import PUBLISHED, PublishOutcome
 from ringtide_engine.ports import ArtifactStore, CommitInfo
 from ringtide_engine.shipped import schemas, template
-from ringtide_engine.workflows.advance import AdvanceResult, advance, replay
+from ringtide_engine.workflows.advance import AdvanceResult, advance
 from ringtide_engine.workflows.cases import read_state
 from ringtide_engine.workflows.collected import collectors, read_collected
 from ringtide_engine.workflows.establish_trust import Ceremony, CustodyKeys, establish_trust
 from ringtide_engine.workflows.ingest import IngestResult, ingest
 from ringtide_engine.workflows.plan import plan_change
-from ringtide_engine.workflows.publish import Approval, Publisher, publish
+from ringtide_engine.workflows.publish import Approval, publish
 from ringtide_engine.workflows.published import read_published
 from ringtide_engine.workflows.verify import Verification, verify
 
@@ -69,11 +55,11 @@ class Operator:
     def __init__(self, places: Places) -> None:
         """Make the repositories, the store and the keys of every custody, and establish trust."""
         self._places = places
-        self._clock = SystemClock()
-        self._policies = CelConditions()
+        self._clock = wiring.clock()
+        self._policies = wiring.policies()
         places.store.mkdir(parents=True)
-        for custody in CUSTODIES:
-            make_keys(custody, places.keys(custody))
+        for custody in wiring.custodies():
+            wiring.make_keys(custody, places.keys(custody))
         kept = {
             path: content
             for path, content in {
@@ -82,39 +68,35 @@ class Operator:
             }.items()
             if path.startswith((".", "README"))
         }
-        create(places.checkout, kept, message="Start the fleet from ringtide's example")
+        wiring.new_repository(places.checkout, kept, "Start the fleet from ringtide's example")
         _git("init", "--quiet", "--bare", "--initial-branch=main", str(places.fleet_repo))
         _git("init", "--quiet", "--bare", "--initial-branch=main", str(places.reports_repo))
         _git("-C", str(places.checkout), "remote", "add", "origin", places.fleet_repo.as_uri())
         _git("-C", str(places.checkout), "push", "--quiet", "origin", "main")
-        self._fleet = GitRepository(places.checkout)
-        self._reports = GitRepository(places.reports_repo)
-        self._publisher = Publisher(
-            repository=self._fleet,
-            statement=FolderStatementSigner(places.keys("statement")),
-            tuf=TufCustody(places.keys("tuf")),
-            policies=self._policies,
-            replay=replay,
-        )
+        self._fleet = wiring.fleet_repository(places.checkout)
+        self._reports = wiring.reports_repository(places.reports_repo)
+        self._publisher = wiring.publisher(self._fleet, places.keys("statement"), places.keys("tuf"))
 
     @property
     def store(self) -> ArtifactStore:
         """The artifact store."""
-        return open_store(self._places.store.as_uri())
+        return wiring.store(self._places.store.as_uri())
 
     def trust_files(self) -> Mapping[str, bytes]:
         """Hold the key ceremony and return the files of the folder `trust/`."""
 
         def custody(name: str) -> CustodyKeys:
             folder = self._places.keys(name)
-            return CustodyKeys(public=tuple(public_keys(folder).values()), private=tuple(private_keys(folder).values()))
+            return CustodyKeys(
+                public=tuple(wiring.public_keys(folder).values()), private=tuple(wiring.private_keys(folder).values())
+            )
 
         ceremony = Ceremony(
             fleet=FLEET,
             root=custody("root"),
             targets=custody("targets"),
-            online=public_keys(self._places.keys("tuf")),
-            statement=tuple(public_keys(self._places.keys("statement")).values()),
+            online=wiring.public_keys(self._places.keys("tuf")),
+            statement=tuple(wiring.public_keys(self._places.keys("statement")).values()),
             epoch=None,
         )
         files = establish_trust({}, ceremony, self._clock.now())
@@ -151,8 +133,8 @@ class Operator:
         return verify(
             self._fleet,
             root=root,
-            reader=TufReader(),
-            second_opinion=SigstoreSecondOpinion(),
+            reader=wiring.trust_reader(),
+            second_opinion=wiring.second_opinion(),
             now=self._clock.now(),
         )
 

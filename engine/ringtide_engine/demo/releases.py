@@ -3,8 +3,7 @@
 import json
 
 from ringtide_contract.manifest import Budget
-from ringtide_engine.adapters.cyclonedx_check import check_cyclonedx
-from ringtide_engine.adapters.onnx_files import OnnxFiles
+from ringtide_engine import wiring
 from ringtide_engine.compile.sbom import Figure
 from ringtide_engine.demo import fleet
 from ringtide_engine.demo.images import DIGITS
@@ -50,8 +49,8 @@ def release_files(store: ArtifactStore, version: str) -> dict[str, bytes]:
     added = add_model(
         new,
         fleet.base_files("file:///the/store/is/given"),
-        models=OnnxFiles(),
-        check_sbom=check_cyclonedx,
+        models=wiring.model_files(),
+        check_sbom=wiring.check_sbom,
         open_store=lambda _: store,
     )
     return {added.release.path: added.text}

@@ -15,6 +15,10 @@ from ringtide_engine.cli.main import VERBS, ringtide, run
 from ringtide_engine.model.finding import Finding, FindingsError, Place
 
 ROOT = Path(__file__).resolve().parents[3]
+HEAVY = (
+    "cel_expr_python", "cryptography", "cyclonedx", "git", "jinja2", "jsonschema", "numpy", "onnx", "onnxruntime", "paho",
+    "rich", "securesystemslib", "sigstore", "sigstore_models", "tuf", "yaml",
+)  # fmt: skip
 FINDING = Finding(rule="RT-X-001", severity="error", place=Place(path="a.yaml"), message="wrong", fix="Mend it.")
 
 
@@ -33,7 +37,7 @@ def test_help_imports_nothing_heavy() -> None:
         "import sys\n"
         "from ringtide_engine.cli.main import run\n"
         "assert run(['--help']) == 0\n"
-        "print(sorted({'yaml', 'git', 'rich', 'jsonschema', 'cryptography', 'numpy', 'cel_expr_python'} & set(sys.modules)))\n"
+        f"print(sorted(set({HEAVY}) & {{each.partition('.')[0] for each in sys.modules}}))\n"
     )
     paths = f"{ROOT / 'contract'}:{ROOT / 'engine'}"
     result = subprocess.run(

@@ -1,0 +1,143 @@
+"""`ringtide device`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ringtide_contract.errors import InputError
+from ringtide_engine import wiring
+from ringtide_engine.cli import rendering
+from ringtide_engine.cli.exits import OK
+from ringtide_engine.cli.repositories import fleet_option
+
+if TYPE_CHECKING:
+    from ringtide_engine.workflows.device_entries import State
+
+MAX_DOCUMENT_BYTES = 1_000_000
+"""Of a Device document from standard input; more is not one."""
+
+_DRY = click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
+
+
+@click.group("device")
+def device_command() -> None:
+    """Enroll devices, hold them, retire them.
+
+    The verbs edit the work tree; commit what they wrote and publish it.
+    """
+
+
+@device_command.command("add")
+@click.argument("document", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE")
+@fleet_option()
+@_DRY
+def add_command(document: Path, fleet: Path, dry_run: bool) -> int:
+    """Add the device whose document `ringtide-agent enroll` printed, from FILE or from standard input (-).
+
+    Writes devices/<id>.yaml, and never over another file.
+    """
+    from ringtide_engine.cli.work_tree import read_file, read_folder, write_file
+    from ringtide_engine.workflows.device_entries import new_entry
+
+    from_stdin = str(document) == "-"
+    content = sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1) if from_stdin else read_file(document)
+    source = "standard input" if from_stdin else str(document)
+    today, engine = wiring.clock().now().date(), wiring.policies()
+    entry = new_entry(read_folder(fleet), content, source, today=today, engine=engine)
+    if entry.findings:
+        rendering.talk(rendering.findings_text(entry.findings, {entry.path: entry.content}))
+    if not dry_run:
+        write_file(fleet / entry.path, entry.content)
+    click.echo(entry.path)
+    return OK
+
+
+@device_command.command("list")
+@fleet_option()
+@rendering.output_option("table", "json", "yaml", "name")
+def list_command(fleet: Path, output: rendering.Output) -> int:
+    """List the devices as the files lie there, committed or not, with their class and stratum."""
+    from ringtide_engine.cli.work_tree import read_folder
+    from ringtide_engine.load.desired import load_desired
+    from ringtide_engine.model.finding import FindingsError
+    from ringtide_engine.resolve import resolve
+
+    loaded = load_desired(read_folder(fleet))
+    if loaded.state is None:
+        raise FindingsError(loaded.findings)
+    resolution = resolve(loaded.state)
+    rows = [
+        {
+            "id": device.id,
+            "hardwareClass": device.hardware_class,
+            "state": device.state,
+            "labels": dict(sorted(device.labels.items())),
+            "class": resolution.class_of.get(device.id),
+            "stratum": resolution.classes[resolution.class_of[device.id]].stratum
+            if device.id in resolution.class_of
+            else None,
+        }
+        for _, device in sorted(loaded.state.devices.items())
+    ]
+    if output == "name":
+        rendering.write([row["id"] for row in rows], "name")
+    elif output != "table":
+        rendering.write(rows, output)
+    elif rows:
+        rendering.write_table(list(rows[0]), [[_cell(value) for value in row.values()] for row in rows])
+    else:
+        rendering.talk("no device is enrolled yet")
+    return OK
+
+
+@device_command.command("hold")
+@click.argument("device", metavar="ID")
+@fleet_option()
+@_DRY
+def hold_command(device: str, fleet: Path, dry_run: bool) -> int:
+    """Let a device stay on what it runs: it takes nothing new until it is released."""
+    return _change(fleet, device, "held", frozenset({"active"}), dry_run=dry_run)
+
+
+@device_command.command("release")
+@click.argument("device", metavar="ID")
+@fleet_option()
+@_DRY
+def release_command(device: str, fleet: Path, dry_run: bool) -> int:
+    """Let a held device take part again."""
+    return _change(fleet, device, "active", frozenset({"held"}), dry_run=dry_run)
+
+
+@device_command.command("retire")
+@click.argument("device", metavar="ID")
+@fleet_option()
+@_DRY
+def retire_command(device: str, fleet: Path, dry_run: bool) -> int:
+    """Serve a device no longer, and believe its reports no longer."""
+    return _change(fleet, device, "retired", frozenset({"active", "held"}), dry_run=dry_run)
+
+
+def _change(fleet: Path, device: str, state: "State", allowed: "frozenset[State]", *, dry_run: bool) -> int:
+    from ringtide_engine.cli.work_tree import read_folder, write_file
+    from ringtide_engine.workflows.device_entries import find_device, with_state
+
+    files = read_folder(fleet)
+    found = find_device(files, device)
+    if found.state == state:
+        rendering.talk(f"{device} is {state} already")
+        return OK
+    if found.state not in allowed:
+        raise InputError(f"{device} is {found.state}; a retired device comes back by enrolment under another id")
+    entry = with_state(files, found, state)
+    if not dry_run:
+        write_file(fleet / entry.path, entry.content)
+    click.echo(f"{entry.path}: {found.state} -> {state}")
+    return OK
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={text}" for key, text in value.items()) or "-"
+    return "-" if value is None else str(value)

@@ -1,0 +1,109 @@
+"""`ringtide publish`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ringtide_contract.errors import InputError
+from ringtide_engine import wiring
+from ringtide_engine.cli import rendering
+from ringtide_engine.cli.exits import OK
+from ringtide_engine.cli.repositories import custody_options, fleet_option
+
+if TYPE_CHECKING:
+    from ringtide_engine.model.publication import PublishOutcome
+
+
+@click.command("publish")
+@fleet_option()
+@custody_options(required=True)
+@click.option("--plan", metavar="DIGEST", help="Digest of the plan that was reviewed.")
+@click.option("--accept-unreviewed-plan", is_flag=True, help="Publish whatever the plan is: nobody has reviewed it.")
+@click.option("--refresh", is_flag=True, help="Renew the freshness of what is published; take nothing new from main.")
+@click.option(
+    "--mqtt",
+    metavar="URL",
+    envvar="RINGTIDE_MQTT",
+    show_envvar=True,
+    help="Broker that tells devices at once: mqtts://host[:port].",
+)
+@click.option("--dry-run", is_flag=True, help="Compute and check everything, sign and write nothing.")
+@rendering.output_option("table", "json")
+def publish_command(
+    fleet: Path,
+    statement_keys: Path,
+    tuf_keys: Path,
+    plan: str | None,
+    accept_unreviewed_plan: bool,
+    refresh: bool,
+    mqtt: str | None,
+    dry_run: bool,
+    output: rendering.Output,
+) -> int:
+    """Compile the head of main, sign it, and commit it to the branch that devices follow.
+
+    A change of what devices run needs --plan with the digest that `ringtide plan` prints; where only the judge has
+    committed since, none is needed. Exit code 4 where the plan is another one, or a verdict does not follow from its
+    evidence; nothing is written then.
+    """
+    if sum((plan is not None, accept_unreviewed_plan, refresh)) > 1:
+        raise click.UsageError("give one of --plan, --accept-unreviewed-plan and --refresh")
+    from ringtide_contract.ids import parse_digest
+    from ringtide_engine.workflows.publish import Approval, publish
+
+    if plan is not None:
+        try:
+            parse_digest(plan)
+        except InputError as error:
+            raise click.UsageError(
+                f"--plan takes the 64 hexadecimal digits that `ringtide plan` prints: {error}"
+            ) from error
+    publisher = wiring.publisher(wiring.fleet_repository(fleet), statement_keys, tuf_keys, mqtt)
+    approval = Approval(plan=plan, unreviewed=accept_unreviewed_plan)
+    outcome = publish(publisher, approval, wiring.clock().now(), refresh=refresh, dry_run=dry_run)
+    if output == "json":
+        rendering.write({**_data(outcome), "dryRun": dry_run}, "json")
+    else:
+        _show(outcome, dry_run=dry_run)
+    if outcome.hint_failed is not None:
+        rendering.talk(f"devices learn of it at their next poll: {outcome.hint_failed}")
+    return OK
+
+
+def _data(outcome: "PublishOutcome") -> dict[str, Any]:
+    from ringtide_engine.cli.plan_table import rows_data
+
+    return {
+        "apiVersion": "ringtide/v1",
+        "kind": "PublishResult",
+        "result": outcome.kind,
+        "generation": outcome.generation,
+        "source": outcome.source,
+        "root": outcome.root,
+        "plan": outcome.plan,
+        "commit": outcome.commit,
+        "rows": rows_data(outcome.rows),
+    }
+
+
+def _show(outcome: "PublishOutcome", *, dry_run: bool) -> None:
+    from ringtide_engine.cli.plan_table import COLUMNS, plan_cells
+
+    match outcome.kind:
+        case "unchanged":
+            said = f"unchanged: generation {outcome.generation} says it already"
+        case kind if dry_run:
+            after = (
+                "as the first generation" if outcome.generation is None else f"after generation {outcome.generation}"
+            )
+            said = f"would be {kind}, {after}"
+        case kind:
+            said = f"{kind} generation {outcome.generation}"
+    if outcome.rows and outcome.kind == "published":
+        rendering.write_table(COLUMNS, plan_cells(outcome.rows))
+    click.echo(said)
+    for name, value in (("source", outcome.source), ("root", outcome.root), ("plan", outcome.plan)):
+        click.echo(f"  {name:<6} {value}")
+    if outcome.commit is not None:
+        click.echo(f"  commit {outcome.commit}")
