@@ -16,6 +16,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "init": "Start a fleet repository from the example.",
         "key": "Make keys, and write down which of them devices trust.",
         "device": "Enroll devices, hold them, retire them.",
+        "model": "Bring models into the fleet repository.",
         "check": "Say what is wrong with a desired state.",
         "plan": "Say which devices a change reaches.",
         "publish": "Sign the desired state and hand it to devices.",

@@ -97,7 +97,7 @@ def bill_of_materials(release: Release, graphs: Mapping[str, GraphFacts], figure
         bom.register_dependency(each, [runtime])
     document = json.loads(JsonV1Dot6(bom).output_as_string())
     del document["metadata"]["timestamp"], document["serialNumber"]
-    # cyclonedx-python-lib knows no model card (its issue 912), and would drop it if it read this document again.
+    # cyclonedx-python-lib knows no model card, and would drop it if it read this document again.
     _by_reference(document)[str(model.bom_ref.value)]["modelCard"] = _model_card(release, figures)
     return encode({**document, "serialNumber": uuid5(NAMESPACE_URL, f"ringtide:{sha256(encode(document))}").urn})
 
