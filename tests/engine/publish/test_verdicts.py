@@ -1,0 +1,110 @@
+"""The judge's commits need no review, but they must follow from their evidence."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from fakes.fleet_pair import RacingRepository, bare
+from fakes.published_fleet import PublishedFleet, published_fleet
+from ringtide_contract.errors import InputError, TrustError
+from ringtide_engine.model.publication import PLAN_RECORD
+from ringtide_engine.workflows.advance import advance
+
+PROGRESS = "progress/digits-1.1.0.yaml"
+EVIDENCE = "progress/digits-1.1.0/0001.json"
+
+
+@pytest.fixture(scope="module")
+def rolling(tmp_path_factory: pytest.TempPathFactory) -> PublishedFleet:
+    """Return a published fleet with a rollout that the judge has not looked at."""
+    return published_fleet(tmp_path_factory.mktemp("rolling"), rollout="1.1.0")
+
+
+@pytest.fixture
+def judged(rolling: PublishedFleet, tmp_path: Path) -> PublishedFleet:
+    """Return the same fleet after the judge has opened the first ring."""
+    fleet = rolling.copy(tmp_path)
+    reports = RacingRepository(bare(tmp_path / "reports.git"))
+    assert len(advance(fleet.repository, reports, now=fleet.now).commits) == 1
+    return fleet
+
+
+def refused(fleet: PublishedFleet, *, unreviewed: bool = False) -> None:
+    """Check that publishing is refused although nothing else speaks against it, and that nothing is written."""
+    before = fleet.refs()
+    with pytest.raises(TrustError) as caught:
+        fleet.publish(unreviewed=unreviewed)
+    assert caught.value.rule == "JUDGE-REPLAY"
+    assert fleet.refs() == before
+
+
+def test_a_verdict_is_published_without_a_plan(judged: PublishedFleet) -> None:
+    before = judged.published
+    outcome = judged.publish()
+    assert (outcome.kind, outcome.generation, outcome.source) == ("published", 2, judged.source)
+    assert judged.published.head.root != before.head.root
+    assert b'"changes":[]' in judged.files[PLAN_RECORD]
+    assert any(b'"ring":"canary"' in content for path, content in judged.files.items() if path.startswith("classes/"))
+    assert judged.verify().generation == 2
+
+
+def test_a_verdict_does_not_carry_an_unreviewed_change(judged: PublishedFleet) -> None:
+    judged.edit("models/digits/1.0.0.yaml", "riskTier: low", "riskTier: low\nattempt: 1")
+    before = judged.refs()
+    with pytest.raises(InputError, match="ringtide plan"):
+        judged.publish()
+    assert judged.refs() == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda files: {PROGRESS: files[PROGRESS].replace(b"canary", b"rest")}, id="another ring"),
+        pytest.param(lambda files: {PROGRESS: files[PROGRESS].replace(b"rolling", b"completed")}, id="another phase"),
+        pytest.param(lambda files: {EVIDENCE: files[EVIDENCE].replace(b"promote", b"hold")}, id="evidence"),
+        pytest.param(lambda files: {PROGRESS: None}, id="progress removed"),
+        pytest.param(lambda files: {EVIDENCE: None, PROGRESS: None}, id="verdict taken back"),
+        pytest.param(
+            lambda files: {
+                "quarantine/digits-1.0.0.yaml": b'apiVersion: ringtide/v1\nkind: QuarantineEntry\nsubject: "release"\n'
+                b'model: "digits"\nrelease: "1.2.0"\ngraphs: ["' + b"0" * 64 + b'"]\nreason: "because"\n'
+            },
+            id="quarantine by hand",
+        ),
+    ],
+)
+def test_a_tampered_verdict_is_refused(
+    judged: PublishedFleet, change: Callable[[dict[str, bytes]], dict[str, bytes | None]]
+) -> None:
+    files = dict(judged.repository.files(judged.source))
+    made = change(files)
+    assert any(files.get(path) != content for path, content in made.items())
+    judged.change(made)
+    refused(judged)
+    refused(judged, unreviewed=True)
+
+
+def test_a_tampered_verdict_is_refused_also_where_a_later_commit_mends_it(judged: PublishedFleet) -> None:
+    honest = judged.repository.files(judged.source)[PROGRESS]
+    judged.change({PROGRESS: honest.replace(b"canary", b"rest")})
+    judged.change({PROGRESS: honest})
+    refused(judged, unreviewed=True)
+
+
+def test_a_verdict_judged_on_another_parent_is_refused(judged: PublishedFleet) -> None:
+    files = judged.repository.files(judged.source)
+    fresh = {path: files[path] for path in (PROGRESS, EVIDENCE)}
+    parent = next(iter(judged.repository.history(judged.source))).parents[0]
+    judged.repository.commit("main", parent=judged.source, changes=dict.fromkeys(fresh), message="x", at=judged.now)
+    judged.repository.commit("main", parent=judged.source, changes=fresh, message="Promote", at=judged.now)
+    assert parent != next(iter(judged.repository.history(judged.source))).parents[0]
+    refused(judged, unreviewed=True)
+
+
+def test_refresh_leaves_a_verdict_for_the_next_publish(judged: PublishedFleet) -> None:
+    root = judged.published.head.root
+    judged.later(timedelta(days=6)).publish(refresh=True)
+    assert judged.published.head.root == root
+    assert judged.publish().generation == 3
