@@ -26,6 +26,7 @@ from ringtide_contract.tree import (
     index_path,
     leaf_hash,
     make_tiles,
+    manifest_path,
     root_hash,
 )
 from ringtide_contract.trust_policy import TrustPolicy
@@ -35,6 +36,7 @@ from ringtide_engine.workflows.publish import SOURCE_BRANCH
 from ringtide_engine.workflows.published import tree_files
 from ringtide_engine.workflows.recompile import recompile as compile_again
 
+_MANIFESTS = "manifests/"
 _TIMESTAMP = "metadata/timestamp.json"
 _MAX_TIMESTAMP_BYTES = 64 * 1024
 
@@ -83,7 +85,7 @@ def verify(
     1. The TUF client accepts the metadata from `root` on; it gives the trust policy and the bundle.
     2. Every device accepts the publication (`contract.acceptance`, rules 1 to 13).
     3. Another implementation reads the same statement in the bundle.
-    4. Every leaf and every tile of the tree is the signed one, also those on nobody's path.
+    4. Every leaf, tile and manifest is the signed one, also those on nobody's path.
     5. The records of plan and policy are those that the statement names.
     6. The source compiles to the signed tree, and the branch holds that tree and nothing beside it.
 
@@ -93,7 +95,7 @@ def verify(
         reader: The TUF client.
         second_opinion: Reads the bundle once more.
         now: The present.
-        devices: Walk the paths of these alone; None for every device of the index.
+        devices: Walk the paths of these alone; None for every device of the index. Everything else is checked anyway.
         recompile: Compile the source again, where the repository has it.
         floor: The newest publication verified before.
 
@@ -129,6 +131,9 @@ def verify(
         raise TrustError("VERIFY-OPINION", "another implementation finds another statement in the same bundle")
     # 4
     _check_leaves(head, read)
+    for path, content in files.items():
+        if path.startswith(_MANIFESTS) and path != manifest_path(sha256(content)):
+            raise TrustError("VERIFY-MANIFEST", f"{path} does not have the digest of its name")
     # 5
     for path, digest in ((PLAN_RECORD, publication.plan), (POLICY_RECORD, publication.policy)):
         if sha256(files.get(path, b"")) != digest:
