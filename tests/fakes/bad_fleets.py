@@ -367,7 +367,7 @@ BAD_FLEETS: tuple[BadFleet, ...] = (
         edits={EU: ("region: eu", "region: us")},
         at="fleet.yaml:3:7",
         message="no device is enrolled yet",
-        fix="Enroll a device: `ringtide device enroll`.",
+        fix="Enroll a device: `ringtide-agent enroll` prints what `ringtide device add` takes.",
         fleet={"devices": 0},
     ),
     BadFleet(

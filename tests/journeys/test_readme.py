@@ -20,12 +20,11 @@ def shell_blocks() -> list[str]:
 def test_the_readme_alone_leads_to_ones_own_model_on_three_agents(tmp_path: Path) -> None:
     commands = tmp_path / "bin"
     commands.mkdir()
-    for name, module in (("ringtide", "ringtide_engine.cli"), ("ringtide-agent", "ringtide_agent")):
-        (commands / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n')
+    for name, module in (("ringtide", "-m ringtide_engine.cli"), ("ringtide-agent", "-m ringtide_agent"), ("python", "")):
+        (commands / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
         (commands / name).chmod(0o755)
-    (commands / "python").symlink_to(sys.executable)
     blocks = [block.replace(". .venv/bin/activate\n", "") for block in shell_blocks()]
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     script = "set -eu -o pipefail\n" + "\n".join(f"echo '## {n}'\n{block}" for n, block in enumerate(blocks, 1))
     environment = {
         **os.environ,

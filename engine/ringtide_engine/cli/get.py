@@ -18,7 +18,7 @@ from ringtide_engine.cli.repositories import repository_options
 def get_command(kind: str, fleet: Path, reports: Path | None, branch: str, output: rendering.Output) -> int:
     """List devices, rollouts or releases of the desired state.
 
-    With --reports, devices show when they were heard of last.
+    With --reports, devices show what they run and when they were heard of last.
     """
     from ringtide_engine.workflows.listings import list_devices, list_releases, list_rollouts, read_head
 

@@ -86,7 +86,7 @@ RULES = _table(
         id="RT-DEVICE-005",
         title="The fleet has no device.",
         severity="info",
-        fix="Enroll a device: `ringtide device enroll`.",
+        fix="Enroll a device: `ringtide-agent enroll` prints what `ringtide device add` takes.",
     ),
     _error("RT-DEVICE-006", "A line of a device inventory cannot be read.", "Write one JSON object a line."),
     _error("RT-DEVICE-007", "A label is written by hand that every device has by itself.", "Remove the label."),

@@ -5,6 +5,7 @@ from datetime import datetime
 from ringtide_contract.canonical import Json
 from ringtide_contract.errors import InputError
 from ringtide_contract.ids import DeviceId, format_instant
+from ringtide_contract.report import Report
 from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.steady_state import stable_version
 from ringtide_engine.ports import Repository
@@ -28,12 +29,23 @@ def read_head(fleet: Repository, branch: str = "main") -> DesiredState:
 
 
 def list_devices(state: DesiredState, reports: Repository | None) -> tuple[Row, ...]:
-    """Return the devices, with when each was heard of last where the reports are given."""
+    """Return the devices; where the reports are given, with what each runs and when it was heard of last.
+
+    What a device runs is what it said within the fleet's longest silence; of an older word nothing is claimed.
+    """
     resolution = resolve(state)
-    records = read_collected(reports, collectors(reports), state, None).records if reports else {}
+    sources = collectors(reports) if reports else ()
+    since = max((source.through for source in sources), default=None)
+    collected = read_collected(reports, sources, state, since - state.fleet.max_silence) if reports and since else None
+    last: dict[DeviceId, Report] = {}
+    for observation in collected.observations if collected else ():
+        known = last.get(observation.report.device)
+        if known is None or known.number < observation.report.number:
+            last[observation.report.device] = observation.report
 
     def heard(device: DeviceId) -> str | None:
-        return format_instant(records[device].ingested_at) if device in records else None
+        record = collected.records.get(device) if collected else None
+        return None if record is None else format_instant(record.ingested_at)
 
     return tuple(
         {
@@ -42,10 +54,19 @@ def list_devices(state: DesiredState, reports: Repository | None) -> tuple[Row, 
             "state": device.state,
             "class": resolution.class_of.get(device.id),
             "pins": [f"{pin.model} {pin.release}" for pin in device.pins],
+            "runs": _running(last.get(device.id)),
             "lastReport": heard(device.id),
         }
         for _, device in sorted(state.devices.items())
     )
+
+
+def _running(report: Report | None) -> list[Json]:
+    if report is None:
+        return []
+    return [
+        f"{model} {part.active.release} {part.phase}" for model, part in sorted(report.models.items()) if part.active
+    ]
 
 
 def list_rollouts(state: DesiredState) -> tuple[Row, ...]:
