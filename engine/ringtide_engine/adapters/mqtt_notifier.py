@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.reasoncodes import ReasonCode
 
 from ringtide_contract.errors import InputError, TransientError
 
@@ -34,7 +35,13 @@ class MqttNotifier:
 
     def hint(self, fleet: str, commit: str) -> None:
         """Send the hint; failing to do so delays devices until their next poll and nothing more."""
+        answers: list[ReasonCode] = []
+
+        def acknowledged(_client: object, _data: object, _mid: int, reason: ReasonCode, _properties: object) -> None:
+            answers.append(reason)
+
         client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        client.on_publish = acknowledged
         if self._tls:
             client.tls_set_context(ssl.create_default_context())
         if self._login is not None:
@@ -45,10 +52,13 @@ class MqttNotifier:
             sent = client.publish(f"ringtide/v1/{fleet}/hint", json.dumps({"commit": commit}), qos=1, retain=True)
             sent.wait_for_publish(DELIVERY_LIMIT_S)
             delivered = sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS and sent.is_published()
+            refused = next((str(answer) for answer in answers if answer.is_failure), None)
         except (OSError, ValueError, RuntimeError) as error:
             raise TransientError(f"the broker {self._host}:{self._port} did not take the hint: {error}") from error
         finally:
             client.disconnect()
             client.loop_stop()
+        if refused is not None:  # only MQTT 5 says so; an older broker would have called it a success
+            raise TransientError(f"the broker {self._host}:{self._port} refused the hint: {refused}")
         if not delivered:
             raise TransientError(f"the broker {self._host}:{self._port} did not confirm the hint")

@@ -19,8 +19,6 @@ NOT_CONVERGED: Final = 5
 USAGE: Final = 64
 INTERRUPTED: Final = 130
 
-REPORT_AT = "https://github.com/ringtide/ringtide/issues"
-
 
 def exit_code(error: BaseException, *, debug: bool) -> int:
     """Say on stderr what went wrong, and return the exit code for it.
@@ -54,7 +52,7 @@ def exit_code(error: BaseException, *, debug: bool) -> int:
         case _:
             said = f"error: {type(error).__name__}: {str(error)[:300]}"
             return _say(
-                f"{said}\nThis is a defect of ringtide. Run again with --debug and report it: {REPORT_AT}", FAILED
+                f"{said}\nThis is a defect of ringtide. Run again with --debug and report what it shows.", FAILED
             )
 
 
