@@ -30,7 +30,6 @@ from ringtide_engine.workflows.verify import Verification, verify
 
 START = datetime.fromisoformat("2026-11-23T09:00:00+00:00")
 FLEET = "harbour"
-FIRST_ROOT = "trust/1.root.json"
 
 
 @cache
