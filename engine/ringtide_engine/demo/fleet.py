@@ -62,7 +62,7 @@ defaults:
     duration: 3s
     minRequests: 10
     maxFailures: 1%
-    maxOverBudget: 5%
+    maxOverBudget: 20%
     minAgreement: 0%
 """,
         "cohorts/all.yaml": """\

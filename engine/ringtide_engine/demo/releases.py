@@ -14,8 +14,8 @@ _MIB = 2**20
 
 _MEMORY_MIB = {"fp32": 512, "int8": 192}
 
-_BUDGETS = {"edge-s": (200, 192), "edge-m": (100, 256), "edge-l": (50, 256)}
-"""Hardware class to milliseconds and MiB."""
+_BUDGETS = {"edge-s": (800, 192), "edge-m": (600, 256), "edge-l": (400, 256)}
+"""Hardware class to milliseconds and MiB. Twelve devices share one machine, and it may be busy with other things too."""
 
 
 def release_files(store: ArtifactStore, version: str) -> dict[str, bytes]:
