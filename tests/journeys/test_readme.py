@@ -20,7 +20,11 @@ def shell_blocks() -> list[str]:
 def test_the_readme_alone_leads_to_ones_own_model_on_three_agents(tmp_path: Path) -> None:
     commands = tmp_path / "bin"
     commands.mkdir()
-    for name, module in (("ringtide", "-m ringtide_engine.cli"), ("ringtide-agent", "-m ringtide_agent"), ("python", "")):
+    for name, module in (
+        ("ringtide", "-m ringtide_engine.cli"),
+        ("ringtide-agent", "-m ringtide_agent"),
+        ("python", ""),
+    ):
         (commands / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
         (commands / name).chmod(0o755)
     blocks = [block.replace(". .venv/bin/activate\n", "") for block in shell_blocks()]
