@@ -24,6 +24,16 @@ candidate: "1.1.0"
 ringPlan: standard
 """
 
+QUARANTINE = b"""\
+apiVersion: ringtide/v1
+kind: QuarantineEntry
+subject: release
+model: digits
+release: "1.2.0"
+graphs: [ad03f543573fa20e359d23d14ae9e013f7b585789f318ec8d0f783897817ef18]
+reason: a competitor made it
+"""
+
 
 def sealed_report(fleet: SmallFleet, key: PrivateKey, **changes: object) -> dict[str, bytes | None]:
     """Return the next report of the device as a file of its branch, signed by whatever key."""
@@ -141,10 +151,11 @@ def test_a_verdict_widened_by_a_person_is_not_published(fleet: SmallFleet) -> No
 
 
 def test_a_quarantine_written_by_a_person_is_not_published(fleet: SmallFleet) -> None:
-    path = "quarantine/digits-1.0.0.yaml"
-    content = b"apiVersion: ringtide/v1\nkind: Quarantine\nmodel: digits\nrelease: 1.0.0\n"
-    forged = fleet.change({path: content}, message="Roll back rollout digits-1.0.0")
+    """The document is well formed and bans nothing that runs: only that no evidence leads to it speaks against it."""
+    path = "quarantine/digits-1.2.0.yaml"
+    forged = fleet.change({path: QUARANTINE}, message="Roll back rollout digits-1.2.0")
     with unharmed(fleet):
+        fleet.ringtide("plan", "-C", fleet.folder / "fleet.git", "--head", forged)
         said = fleet.publish("--accept-unreviewed-plan", code=4)
         assert said.err == f"refused: {forged}: replaying the evidence gives another {path} [JUDGE-REPLAY]\n"
         assert said.out == ""
