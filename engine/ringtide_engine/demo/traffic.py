@@ -16,6 +16,9 @@ REQUESTS_PER_SECOND = 6
 
 _TIMEOUT_S = 5
 
+_STRIDE = 37
+"""Images between what two devices see at one moment."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
@@ -66,14 +69,16 @@ class Traffic:
 
     def _run(self) -> None:
         connections: dict[str, http.client.HTTPConnection] = {}
-        for label, body in itertools.cycle(self._requests):
+        for turn in itertools.count():
             with self._lock:
                 addresses = dict(self._addresses)
             started = time.monotonic()
-            for device, (host, port) in addresses.items():
+            for place, (device, (host, port)) in enumerate(sorted(addresses.items())):
                 if self._stopped.is_set():
                     return
                 connection = connections.setdefault(device, http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S))
+                # Each device looks at something else, as in the field.
+                label, body = self._requests[(turn + place * _STRIDE) % len(self._requests)]
                 self._ask(device, connection, label, body)
             if self._stopped.wait(max(0.0, 1 / REQUESTS_PER_SECOND - (time.monotonic() - started))):
                 return

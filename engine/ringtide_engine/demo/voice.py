@@ -1,5 +1,6 @@
 """How the story sounds: rich text on a terminal, plain lines elsewhere."""
 
+import re
 import time
 from collections.abc import Sequence
 
@@ -9,6 +10,9 @@ from rich.table import Table
 
 from ringtide_engine.demo.outcome import DemoOutcome
 from ringtide_engine.model.plan import Plan
+
+_PASSED = re.compile(r": gate (\w+): pass\b")
+"""How a verdict words a gate that passed."""
 
 
 class Voice:
@@ -26,17 +30,19 @@ class Voice:
 
     def say(self, text: str) -> None:
         """Say what happened."""
-        self._console.print(f"[dim]{time.monotonic() - self._started:5.0f}s[/dim]  {escape(text)}")
+        self._console.print(f"{self._clock()}  {escape(text)}", soft_wrap=True)
 
     def verdict(self, title: str, reasons: Sequence[str]) -> None:
-        """Say what the judge decided, and why; a hold's first reason is enough, Git has the others."""
+        """Say what the judge decided and why; gates that passed in a word, since Git has their figures."""
         kind = title.split()[0]
         colour = {"Roll": "bold red", "Hold": "yellow"}.get(kind, "bold green")
-        self._console.print(
-            f"[dim]{time.monotonic() - self._started:5.0f}s[/dim]  [{colour}]{escape(title)}[/{colour}]"
-        )
-        for reason in reasons[:1] if kind == "Hold" else reasons:
+        self._console.print(f"{self._clock()}  [{colour}]{escape(title)}[/{colour}]", soft_wrap=True)
+        passed = [match[1] for reason in reasons if (match := _PASSED.search(reason))]
+        told = [reason for reason in reasons if not _PASSED.search(reason)]
+        for reason in told[:1] if kind == "Hold" else told:
             self._console.print(f"        [dim]-[/dim] {escape(reason)}", soft_wrap=True)
+        if passed and kind != "Hold":
+            self._console.print(f"        [dim]-[/dim] gates passed: {', '.join(passed)}", soft_wrap=True)
 
     def plan(self, plan: Plan) -> None:
         """Show a plan as the reviewer sees it."""
@@ -49,7 +55,10 @@ class Voice:
                 f"{row.fetch_bytes / 1024:.0f} KiB",
             )  # fmt: skip
         self._console.print(table)
-        self._console.print(f"        plan digest {plan.digest}")
+        self._console.print(f"        plan digest {plan.digest}", soft_wrap=True)
+
+    def _clock(self) -> str:
+        return f"[dim]{time.monotonic() - self._started:5.0f}s[/dim]"
 
     def ending(self, outcome: DemoOutcome, commands: Sequence[str]) -> None:
         """Show how it ended."""
