@@ -130,7 +130,7 @@ class World:
             source="0" * 40,
             sources=(Source(branch="collected/main", commit="1" * 40, through=through),),
             tool="ringtide test",
-            tallies=tally(view, self.subjects(), self.observations, now=self.now),
+            tallies=tally(view, self.subjects(), self.observations, now=self.now, through=through),
         )
 
     def verdict(self) -> Verdict:

@@ -42,7 +42,12 @@ class _Seen:
 
 
 def tally(
-    view: RolloutView, subjects: Sequence[Subject], observations: Iterable[Observation], *, now: datetime
+    view: RolloutView,
+    subjects: Sequence[Subject],
+    observations: Iterable[Observation],
+    *,
+    now: datetime,
+    through: datetime | None = None,
 ) -> tuple[Tally, ...]:
     """Count what is known of a rollout.
 
@@ -51,6 +56,8 @@ def tally(
         subjects: Devices that it can reach.
         observations: Accepted reports, in any order; those of other devices are passed over.
         now: The judge's present.
+        through: Until when reports were collected, for silence: where nobody collects, no device can be heard. None
+            where it is the present.
 
     Returns:
         The tallies of all open rings; none before the first ring opens.
@@ -58,6 +65,7 @@ def tally(
     progress = view.progress
     if progress is None:
         return ()
+    known = now if through is None else min(now, through)
     heard = _by_device(observations)
     groups: dict[tuple[int, str, Arm], list[_Seen]] = defaultdict(list)
     opened = {ring.name: (place, ring) for place, ring in enumerate(progress.rings)}
@@ -66,10 +74,10 @@ def tally(
         name = ring_of(progress, subject)
         if name is not None:
             place, ring = opened[name]
-            groups[place, subject.stratum, "exposed"].append(_exposed(view, ring, subject, reports, now))
+            groups[place, subject.stratum, "exposed"].append(_exposed(view, ring, subject, reports, known))
         elif is_control(progress, subject):
             for place, ring in enumerate(progress.rings):
-                groups[place, subject.stratum, "control"].append(_control(view, ring, subject, reports, now))
+                groups[place, subject.stratum, "control"].append(_control(view, ring, subject, reports, known))
     return tuple(
         _sum(progress.rings[place].name, stratum, arm, group)
         for (place, stratum, arm), group in sorted(groups.items(), key=lambda item: item[0])
@@ -90,7 +98,7 @@ def _by_device(observations: Iterable[Observation]) -> Mapping[DeviceId, tuple[O
 
 
 def _exposed(
-    view: RolloutView, ring: OpenedRing, subject: Subject, reports: Sequence[Observation], now: datetime
+    view: RolloutView, ring: OpenedRing, subject: Subject, reports: Sequence[Observation], known: datetime
 ) -> _Seen:
     parts = [(item.ingested_at, part) for item in reports if (part := item.report.models.get(view.model))]
     steps: set[str] = {
@@ -98,7 +106,7 @@ def _exposed(
     }
     counters = _latest(count for _, part in parts for count in part.counters if count.manifest == subject.manifest)
     crashed = any(count.crashes for count in counters)
-    silence = _silence(ring, reports, SILENCE * view.max_silence, now)
+    silence = _silence(ring, reports, SILENCE * view.max_silence, known)
     outcome = _outcome(parts[-1][1] if parts else None, steps, subject, heard=bool(reports))
     if silence is not None and outcome not in ("reverted", "refused"):
         outcome = "gone silent"  # a confirmation counts for as long as it is re-asserted
@@ -117,7 +125,7 @@ def _exposed(
 
 
 def _control(
-    view: RolloutView, ring: OpenedRing, subject: Subject, reports: Sequence[Observation], now: datetime
+    view: RolloutView, ring: OpenedRing, subject: Subject, reports: Sequence[Observation], known: datetime
 ) -> _Seen:
     """Sum up a control device: what it served on other manifests since the ring opened."""
     parts = [(item.ingested_at, part) for item in reports if (part := item.report.models.get(view.model))]
@@ -134,7 +142,7 @@ def _control(
         _minus(count, before[key]) if (key := (count.manifest, count.session)) in before else count
         for count in _latest(late)
     )
-    silence = _silence(ring, reports, SILENCE * view.max_silence, now)
+    silence = _silence(ring, reports, SILENCE * view.max_silence, known)
     return _Seen(
         subject=subject,
         outcome="stable",
@@ -163,11 +171,11 @@ def _outcome(last: ModelReport | None, steps: set[str], subject: Subject, *, hea
     return "on another release" if last.phase == "confirmed" else last.phase
 
 
-def _silence(ring: OpenedRing, reports: Sequence[Observation], limit: timedelta, now: datetime) -> str | None:
+def _silence(ring: OpenedRing, reports: Sequence[Observation], limit: timedelta, known: datetime) -> str | None:
     """Tell `unreachable` (silent before the ring opened, and still) from `silent` (heard of, and no more)."""
     if not reports or reports[-1].ingested_at < ring.opened_at - limit:
         return "unreachable"
-    return "silent" if now - max(reports[-1].ingested_at, ring.opened_at) >= limit else None
+    return "silent" if known - max(reports[-1].ingested_at, ring.opened_at) >= limit else None
 
 
 def _confirmed_since(parts: Sequence[tuple[datetime, ModelReport]], subject: Subject) -> datetime:

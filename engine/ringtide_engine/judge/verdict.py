@@ -2,7 +2,7 @@
 
 1. A quarantined candidate rolls back.
 2. Hard failures, in any ring, roll back without a test; a completed rollout is still watched for them.
-3. A failed gate, in any open ring, rolls back.
+3. A failed gate, in any open ring, rolls back; but silence says nothing while evidence is old.
 4. Where the plan no longer fits what was opened, or evidence is old, hold.
 5. The newest ring is left when a quorum has confirmed, the evidence covers the soak, and every gate passes.
 """
@@ -35,13 +35,15 @@ def decide(view: RolloutView, evidence: Evidence, path: str) -> Verdict:
     """
     gates = _gates(view, evidence.tallies)
     completed = view.progress is not None and view.progress.phase == "completed"
-    harm = _banned(view) or _hard_failures(evidence.tallies) or (() if completed else _failed_gates(gates))
+    stale = _stale(view, evidence) if view.progress is not None and view.progress.rings else ()
+    failed = () if completed else _failed_gates(gates, silence_counts=not stale)
+    harm = _banned(view) or _hard_failures(evidence.tallies) or failed
     if harm:
         return _verdict(view, evidence, path, "rollBack", harm, gates)
     if completed:
         done = Reason(code="completed", subject=view.rollout.name, text="every ring has passed")
         return _verdict(view, evidence, path, "hold", (done,), gates)
-    blocked = _misfit(view) or (() if view.progress is None or not view.progress.rings else _stale(view, evidence))
+    blocked = _misfit(view) or stale
     if blocked:
         return _verdict(view, evidence, path, "hold", (*blocked, *_stuck(view, evidence)), gates)
     if view.progress is None or not view.progress.rings:
@@ -141,8 +143,12 @@ def _gates(view: RolloutView, tallies: Sequence[Tally]) -> tuple[GateResult, ...
     )
 
 
-def _failed_gates(gates: Sequence[GateResult]) -> tuple[Reason, ...]:
-    return tuple(_gate_reason("gate-failed", gate) for gate in gates if gate.answer == "fail")
+def _failed_gates(gates: Sequence[GateResult], *, silence_counts: bool) -> tuple[Reason, ...]:
+    return tuple(
+        _gate_reason("gate-failed", gate)
+        for gate in gates
+        if gate.answer == "fail" and (silence_counts or gate.metric != "wentSilent")
+    )
 
 
 def _gate_reason(code: str, gate: GateResult) -> Reason:

@@ -150,7 +150,7 @@ def _replayed(
             raise InputError(f"{path} was not judged on {parent}")
         if reports is not None:
             collected = read_collected(reports, evidence.sources, state, _since(case.view, evidence.now))
-            if _count(case, collected.observations, evidence.now) != evidence.tallies:
+            if _count(case, collected.observations, evidence.now, evidence.sources) != evidence.tallies:
                 raise InputError(f"{path}: the reports do not give these tallies")
         for written, content in judged_files(case.view, evidence)[1].items():
             expected.setdefault(written, content)
@@ -167,17 +167,20 @@ def _judged(
         source=source,
         sources=sources,
         tool=TOOL,
-        tallies=_count(case, observations, now),
+        tallies=_count(case, observations, now, sources),
     )
     verdict, files = judged_files(case.view, evidence)
     return Judged(case=case, evidence=evidence, verdict=verdict, files=files, recorded=False)
 
 
-def _count(case: Case, observations: Sequence[Observation], now: datetime) -> tuple[Tally, ...]:
+def _count(
+    case: Case, observations: Sequence[Observation], now: datetime, sources: Sequence[Source]
+) -> tuple[Tally, ...]:
     """Count the reports that matter to one rollout, whatever else was read with them."""
     since = _since(case.view, now)
     recent = [item for item in observations if since <= item.ingested_at <= now]
-    return tally(case.view, case.subjects, recent, now=now)
+    through = min((source.through for source in sources), default=None)
+    return tally(case.view, case.subjects, recent, now=now, through=through)
 
 
 def _since(view: RolloutView, now: datetime) -> datetime:

@@ -114,6 +114,16 @@ def test_a_hold_is_committed_when_its_reasons_change_and_not_when_figures_do(pai
     replay(pair.fleet, pair.head)
 
 
+def test_devices_that_report_while_nobody_collects_are_not_rolled_back(pair: FleetPair) -> None:
+    pair.later(timedelta(minutes=10)).report(confirmed)
+    pair.ingest()
+    for _ in range(4):
+        pair.later(timedelta(days=1)).report(confirmed)
+    assert [item.verdict.kind for item in pair.advance().judged] == ["hold"]
+    assert pair.state.quarantine == ()
+    replay(pair.fleet, pair.head, reports=pair.reports)
+
+
 def test_the_message_gives_the_reasons(pair: FleetPair) -> None:
     soak(pair).advance()
     message = next(iter(pair.fleet.history(pair.head))).message

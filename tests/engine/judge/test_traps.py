@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from fakes.desired_states import device
 from fakes.judged_rollouts import (
     HOUR,
@@ -132,6 +134,25 @@ def test_no_evidence_is_no_pass_for_any_metric() -> None:
 def test_silence_since_the_opening_is_no_evidence() -> None:
     world = started().later(2 * DAY)
     assert world.verdict().kind == "hold"
+
+
+@pytest.mark.parametrize("days", [1, 3, 30])
+def test_an_outage_of_the_ingest_is_not_the_silence_of_the_devices(days: int) -> None:
+    world = started().later(timedelta(minutes=10))
+    world = world.heard(world.exposed_are(confirmed))
+    verdict = replace(world.later(days * DAY + HOUR), through=world.now).verdict()
+    assert (verdict.kind, verdict.reasons[0].code) == ("hold", "evidence-stale")
+    assert (
+        sum(tally.went_silent for tally in replace(world.later(days * DAY), through=world.now).evidence().tallies) == 0
+    )
+
+
+def test_devices_found_silent_before_an_outage_do_not_roll_back_during_it() -> None:
+    world = started().later(timedelta(minutes=10))
+    world = world.heard(world.exposed_are(confirmed)).later(3 * DAY + HOUR)
+    assert world.verdict().kind == "rollBack"
+    stale = replace(world.later(HOUR), through=world.now).verdict()
+    assert (stale.kind, stale.reasons[0].code) == ("hold", "evidence-stale")
 
 
 def test_one_chatty_device_is_not_a_ring() -> None:
