@@ -24,6 +24,9 @@ from ringtide_engine.model.verdict import GateResult, Reason, RolloutView, Verdi
 FEW = 10
 """In a ring of fewer devices one hard failure rolls back; elsewhere it takes two devices, since one may be broken."""
 
+CLOCK_SLACK = timedelta(hours=1)
+"""Clocks of the machines that collect and judge may differ by so much; what lies further ahead has not happened."""
+
 
 def decide(view: RolloutView, evidence: Evidence, path: str) -> Verdict:
     """Decide about one rollout.
@@ -180,14 +183,16 @@ def _stale(view: RolloutView, evidence: Evidence) -> tuple[Reason, ...]:
     if not evidence.sources:
         text = "no report was ever collected: run `ringtide ingest`"
         return (Reason(code="no-reports", subject="collectors", text=text),)
+    ahead = f"more than {duration(CLOCK_SLACK)} ahead of the judge's clock: correct the clock, then collect anew"
     return tuple(
         Reason(
             code="evidence-stale",
             subject=source.branch,
-            text=f"{source.branch} reaches to {format_instant(source.through)}, longer ago than {duration(limit)}",
+            text=f"{source.branch} reaches to {format_instant(source.through)}, {old or ahead}",
         )
         for source in evidence.sources
-        if evidence.now - source.through > limit
+        if (old := f"longer ago than {duration(limit)}" if evidence.now - source.through > limit else "")
+        or source.through > evidence.now + CLOCK_SLACK
     )
 
 

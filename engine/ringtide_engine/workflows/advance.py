@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ringtide_contract.errors import InputError, TransientError, TrustError
+from ringtide_contract.ids import format_instant
 from ringtide_engine import __version__
 from ringtide_engine.judge.documents import is_evidence_path, is_judge_path, judged_files
 from ringtide_engine.judge.tally import SILENCE, tally
+from ringtide_engine.judge.verdict import CLOCK_SLACK
 from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.evidence import Evidence, Observation, Source, Tally, read_evidence
 from ringtide_engine.model.verdict import RolloutView, Verdict
@@ -62,7 +64,7 @@ def advance(
         dry_run: Judge, and commit nothing.
 
     Raises:
-        InputError: A repository cannot be read.
+        InputError: A repository cannot be read, or a rollout under way was judged in the future of this clock.
         TransientError: A repository does not answer, or others were faster too often.
     """
     commits: list[str] = []
@@ -85,6 +87,8 @@ def _round(
         if source is None:
             raise InputError(f"the fleet repository has no branch {branch}")
         judged = judge(read_state(fleet, source), source, reports, now=now)
+        for item in judged:
+            _check_clock(item.case.view, now)
         judged = tuple(replace(item, recorded=_is_new(item, fleet, source)) for item in judged)
         new = tuple(item for item in judged if item.recorded)
         if not new or dry_run:
@@ -109,16 +113,30 @@ def judge(state: DesiredState, source: str, reports: Repository, *, now: datetim
     return tuple(_judged(case, source, sources, collected.observations, now) for case in cases)
 
 
-def replay(fleet: Repository, commit: str, *, reports: Repository | None = None) -> None:
+def _check_clock(view: RolloutView, now: datetime) -> None:
+    """Refuse to go on from a future: a ring that opened then would never be soaked, and its devices never silent."""
+    progress = view.progress
+    if progress is None:
+        return
+    latest = max((progress.last.at, *(ring.opened_at for ring in progress.rings)))
+    if latest > now + CLOCK_SLACK:
+        raise InputError(
+            f"rollout {view.rollout.name} was judged at {format_instant(latest)}, but this clock says "
+            f"{format_instant(now)}: correct the clock; where the earlier one was wrong, start a new rollout"
+        )
+
+
+def replay(fleet: Repository, commit: str, *, reports: Repository | None = None, now: datetime | None = None) -> None:
     """Check that a commit of the judge is what its evidence and its parent make of one another.
 
     Args:
         fleet: The fleet repository.
         commit: The commit.
         reports: The reports repository; where it is given, the tallies too are counted again.
+        now: The present; where it is given, a verdict from the future is refused.
 
     Raises:
-        TrustError: Another path was changed, or replaying the evidence gives other bytes.
+        TrustError: Another path was changed, the verdict is of the future, or replaying the evidence gives other bytes.
     """
     info = next(iter(fleet.history(commit)), None)
     if info is None or len(info.parents) != 1:
@@ -129,7 +147,7 @@ def replay(fleet: Repository, commit: str, *, reports: Repository | None = None)
     if foreign or not changed:
         raise TrustError("JUDGE-REPLAY", f"{commit} changes {', '.join(foreign[:5]) or 'nothing'}: not the judge's")
     try:
-        expected = _replayed(fleet, commit, parent, changed, reports)
+        expected = _replayed(fleet, commit, parent, changed, reports, now)
     except InputError as error:
         raise TrustError("JUDGE-REPLAY", f"{commit} cannot be replayed: {error}") from error
     for path in sorted({*changed, *expected}):
@@ -138,7 +156,12 @@ def replay(fleet: Repository, commit: str, *, reports: Repository | None = None)
 
 
 def _replayed(
-    fleet: Repository, commit: str, parent: str, changed: Sequence[str], reports: Repository | None
+    fleet: Repository,
+    commit: str,
+    parent: str,
+    changed: Sequence[str],
+    reports: Repository | None,
+    now: datetime | None,
 ) -> Mapping[str, bytes]:
     state = read_state(fleet, parent)
     expected: dict[str, bytes] = {}
@@ -148,6 +171,11 @@ def _replayed(
         case = cases.get(evidence.rollout)
         if case is None or evidence.source != parent:
             raise InputError(f"{path} was not judged on {parent}")
+        if now is not None:
+            if evidence.now > now + CLOCK_SLACK:
+                said = f"{format_instant(evidence.now)}, but this clock says {format_instant(now)}"
+                raise InputError(f"{path} was judged at {said}: correct the clock")
+            _check_clock(case.view, now)
         if reports is not None:
             collected = read_collected(reports, evidence.sources, state, _since(case.view, evidence.now))
             if _count(case, collected.observations, evidence.now, evidence.sources) != evidence.tallies:

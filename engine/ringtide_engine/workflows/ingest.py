@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ringtide_contract.errors import InputError, TransientError
-from ringtide_contract.ids import DeviceId, parse_name
+from ringtide_contract.ids import DeviceId, format_instant, parse_name
 from ringtide_engine.judge.collected import (
     PREFIX,
     STATE_PATH,
@@ -22,6 +22,7 @@ from ringtide_engine.judge.intake import (
     newest_first,
     take,
 )
+from ringtide_engine.judge.verdict import CLOCK_SLACK
 from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.finding import Finding, Place
 from ringtide_engine.ports import ConflictError, Repository
@@ -66,7 +67,8 @@ def ingest(
         dry_run: Say what would be accepted, and commit nothing.
 
     Raises:
-        InputError: The fleet repository cannot be read, or the collector's state is damaged.
+        InputError: The fleet repository cannot be read, the collector's state is damaged, or the clock is far behind
+            the last ingest.
         TransientError: A repository does not answer, or others were faster too often.
     """
     own = PREFIX + parse_name(collector)
@@ -77,8 +79,10 @@ def ingest(
         state = read_state(fleet, head)
         parent = reports.head(own)
         before = _collector_state(reports, parent)
-        at = now.replace(microsecond=0)  # and never backwards, whatever the clock says
-        at = max(at, before.through) if before else at
+        at = now.replace(microsecond=0)
+        if before is not None:
+            _check_clock(own, before.through, at)
+            at = max(at, before.through)  # never backwards, so that order by ingest is order by number
         result, changes = _collect(state, reports, before, parent, at)
         if not changes or dry_run:
             return result
@@ -89,6 +93,15 @@ def ingest(
             continue
         return IngestResult(commit=commit, accepted=result.accepted, findings=result.findings)
     raise TransientError(f"the branch {own} moved {ATTEMPTS} times while reports were collected; try again")
+
+
+def _check_clock(branch: str, through: datetime, now: datetime) -> None:
+    """Refuse to go on from a future: every later report would be filed under it, and silence never be seen."""
+    if through > now + CLOCK_SLACK:
+        raise InputError(
+            f"the branch {branch} was collected at {format_instant(through)}, but this clock says {format_instant(now)}: "
+            f"correct the clock; where the earlier one was wrong, delete the branch {branch} and ingest again"
+        )
 
 
 def _collector_state(reports: Repository, commit: str | None) -> CollectorState | None:

@@ -124,6 +124,21 @@ def test_devices_that_report_while_nobody_collects_are_not_rolled_back(pair: Fle
     replay(pair.fleet, pair.head, reports=pair.reports)
 
 
+def test_a_verdict_of_a_clock_far_ahead_is_refused_by_replay_and_by_the_next_judge(pair: FleetPair) -> None:
+    year, before = timedelta(days=365), pair.head
+    present = soak(pair).now
+    replay(pair.fleet, before, now=present)
+    pair.later(year).report(confirmed)
+    pair.advance()
+    assert pair.head != before
+    replay(pair.fleet, pair.head)
+    with pytest.raises(TrustError, match="2027-11-23T10:10:00Z, but this clock says 2026-11-23T10:10:00Z"):
+        replay(pair.fleet, pair.head, now=present)
+    pair.later(-year)
+    with pytest.raises(InputError, match="correct the clock"):
+        pair.advance()
+
+
 def test_the_message_gives_the_reasons(pair: FleetPair) -> None:
     soak(pair).advance()
     message = next(iter(pair.fleet.history(pair.head))).message

@@ -24,6 +24,7 @@ from ringtide_engine.workflows.collected import collectors, read_collected
 from ringtide_engine.workflows.ingest import ingest
 
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -112,14 +113,24 @@ def test_a_new_day_starts_a_new_folder(pair: FleetPair) -> None:
 
 
 def test_a_clock_that_went_back_does_not_write_the_past_again(pair: FleetPair) -> None:
-    pair.later(timedelta(days=1)).send("edge-s-0001")
+    pair.later(15 * HOUR).send("edge-s-0001")
     pair.ingest()
     before = pair.collected()
-    pair.later(-timedelta(days=1)).send("edge-s-0001")
+    pair.later(-HOUR).send("edge-s-0001")
     assert pair.ingest().accepted == 1
     after = pair.collected()
     assert set(after) == set(before)
-    assert state_of(pair).through == pair.now + timedelta(days=1)
+    assert state_of(pair).through == pair.now + HOUR
+
+
+def test_a_clock_that_was_far_ahead_once_is_named_and_does_not_poison_what_follows(pair: FleetPair) -> None:
+    pair.later(timedelta(days=365)).send("edge-s-0001")
+    pair.ingest()
+    before = pair.collected()
+    pair.later(-timedelta(days=365)).send("edge-s-0001")
+    with pytest.raises(InputError, match="2027-11-23T09:00:00Z, but this clock says 2026-11-23T09:00:00Z"):
+        pair.ingest()
+    assert pair.collected() == before
 
 
 def test_two_ingests_at_once_leave_one_result(pair: FleetPair) -> None:
