@@ -164,7 +164,9 @@ def _outcome(last: ModelReport | None, steps: set[str], subject: Subject, *, hea
         return "refused"
     if last is None:
         return "without the model" if heard else "never heard of"
-    if last.desired == subject.manifest and last.phase in ("reverted", "refused"):
+    if last.phase == "refused":
+        return "refused for now"  # without a remembered failure the candidate is not to blame: wrong bytes, no space
+    if last.desired == subject.manifest and last.phase == "reverted":
         return last.phase
     if last.active is not None and last.active.manifest == subject.manifest:
         return last.phase

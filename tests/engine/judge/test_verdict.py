@@ -197,6 +197,30 @@ def test_evidence_older_than_two_intervals_holds(minutes: int) -> None:
     assert old.verdict().kind == "hold"
 
 
+@pytest.mark.parametrize(("ahead", "kind"), [(timedelta(hours=1), "promote"), (timedelta(hours=1, seconds=1), "hold")])
+def test_evidence_from_the_future_holds(ahead: timedelta, kind: str) -> None:
+    world = soaked(started())
+    verdict = replace(world, through=world.now + ahead).verdict()
+    assert verdict.kind == kind
+    assert kind == "promote" or (verdict.reasons[0].code, "clock" in verdict.reasons[0].text) == (
+        "evidence-stale",
+        True,
+    )
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_refusal_without_a_remembered_failure_is_waited_for(asked: bool) -> None:
+    world = started().later(HOUR)
+    name = world.subjects("canary")[0].device
+    for_now = lambda each: model("refused", STABLE, desired=each.manifest if asked else STABLE)  # noqa: E731
+    for _ in range(2):
+        world = world.heard(world.exposed_are(confirmed)).heard(for_now, only=[name]).later(HOUR)
+    world = world.heard(world.exposed_are(confirmed)).heard(for_now, only=[name])
+    verdict = world.verdict()
+    assert (verdict.kind, [reason.code for reason in verdict.reasons]) == ("hold", ["quorum"])
+    assert f"{name} refused for now" in verdict.reasons[0].text
+
+
 def test_the_laggard_among_collectors_decides() -> None:
     world = soaked(started())
     evidence = world.evidence()
