@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ringtide_engine.judge.bound import CONFIDENCE, upper_bound_permille
-from ringtide_engine.judge.words import devices, percent
+from ringtide_engine.judge.words import devices, named, percent
 from ringtide_engine.model.desired import Gate
 from ringtide_engine.model.evidence import Tally
 from ringtide_engine.model.verdict import Answer, GateResult
@@ -39,13 +39,9 @@ def evaluate(gate: Gate, ring: str, exposed: Sequence[Tally], control: Sequence[
         control: Tallies of the control since the ring opened.
     """
     measure = _measure(gate, exposed)
-    needed = max(1, gate.min_devices)
-    if measure.devices < needed:
-        text = f"{measure.text}: evidence from {devices(measure.devices)}, {needed} needed"
-        return _result(gate, ring, "insufficient evidence", text)
-    if measure.requests < gate.min_requests:
-        text = f"{measure.text}: {measure.requests} requests, {gate.min_requests} needed"
-        return _result(gate, ring, "insufficient evidence", text)
+    lacking = _lacking(gate, measure)
+    if lacking:
+        return _result(gate, ring, "insufficient evidence", lacking)
     if gate.compare == "noWorseThanControl":
         return _against_control(gate, ring, exposed, control)
     good = [_keeps(gate, value) for value in measure.values]
@@ -58,6 +54,16 @@ def evaluate(gate: Gate, ring: str, exposed: Sequence[Tally], control: Sequence[
         return _result(gate, ring, "fail", text)
     text = f"{text}; a few devices outweigh the others, so neither is shown"
     return _result(gate, ring, "insufficient evidence", text)
+
+
+def _lacking(gate: Gate, measure: _Measure) -> str | None:
+    """Return what is too little evidence, or None where it is enough."""
+    needed = max(1, gate.min_devices)
+    if measure.devices < needed:
+        return f"{measure.text}: evidence from {devices(measure.devices)}, {needed} needed"
+    if measure.requests < gate.min_requests:
+        return f"{measure.text}: {measure.requests} requests, {gate.min_requests} needed"
+    return None
 
 
 def _measure(gate: Gate, tallies: Sequence[Tally]) -> _Measure:
@@ -112,9 +118,17 @@ def _measure(gate: Gate, tallies: Sequence[Tally]) -> _Measure:
 
 
 def _against_control(gate: Gate, ring: str, exposed: Sequence[Tally], control: Sequence[Tally]) -> GateResult:
-    """Compare with the control, stratum by stratum, so that a different mix of devices cannot pass for a change."""
+    """Compare with the control, stratum by stratum, so that a different mix of devices cannot pass for a change.
+
+    What has no control beside it is shown by nothing: it is not counted, and the gate does not pass without it.
+    """
     beside = {tally.stratum: tally for tally in control if tally.requests >= max(1, gate.min_requests)}
     pairs = [(tally, beside[tally.stratum]) for tally in exposed if tally.stratum in beside and tally.requests]
+    lacking = _lacking(gate, _measure(gate, [one for one, _ in pairs])) if pairs else None
+    if lacking:
+        return _result(gate, ring, "insufficient evidence", f"{lacking}, in strata with a control")
+    paired = {one.stratum for one, _ in pairs}
+    alone = sorted({tally.stratum for tally in exposed if tally.requests} - paired)
     if gate.metric == "p95Latency":
         shares = [
             (ours, theirs)
@@ -125,7 +139,8 @@ def _against_control(gate: Gate, ring: str, exposed: Sequence[Tally], control: S
             ours, theirs = max(shares, key=lambda pair: pair[0] - pair[1])
             answer: Answer = "pass" if ours <= theirs + gate.limit else "fail"
             text = f"95th percentile {percent(ours)} of the budget, control {percent(theirs)}"
-            return _result(gate, ring, answer, f"{text}, margin {percent(gate.limit)}, in the worst stratum")
+            text = f"{text}, margin {percent(gate.limit)}, in the worst stratum"
+            return _compared(gate, ring, answer, text, alone)
     elif gate.metric == "inferenceSuccess" and pairs:
         total = sum(one.requests for one, _ in pairs)
         ours = Fraction(sum(one.requests - one.failures for one, _ in pairs), total)
@@ -133,11 +148,18 @@ def _against_control(gate: Gate, ring: str, exposed: Sequence[Tally], control: S
         theirs = sum(weighted, Fraction(0)) / total
         answer = "pass" if ours >= theirs - gate.limit else "fail"
         text = f"answered {percent(ours)} of requests, control {percent(theirs)}, margin {percent(gate.limit)}"
-        return _result(gate, ring, answer, f"{text}, weighted by stratum")
+        return _compared(gate, ring, answer, f"{text}, weighted by stratum", alone)
     text = f"no stratum has a control with {max(1, gate.min_requests)} requests since the ring opened"
     if gate.metric not in ("p95Latency", "inferenceSuccess"):
         text = "the control has no figure to compare with; use atLeast or atMost"
     return _result(gate, ring, "insufficient evidence", text)
+
+
+def _compared(gate: Gate, ring: str, answer: Answer, text: str, alone: Sequence[str]) -> GateResult:
+    """Answer a comparison; a stratum without a control cannot take a failure of the others away, nor share a pass."""
+    if answer == "pass" and alone:
+        answer, text = "insufficient evidence", f"{text}; no control with evidence in {named(alone, len(alone))}"
+    return _result(gate, ring, answer, text)
 
 
 def _both(part: int, whole: int, ppm: int, count: int) -> tuple[Fraction, ...]:
