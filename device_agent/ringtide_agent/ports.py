@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from ringtide_contract.acceptance import Floor
+from ringtide_contract.errors import InputError
 from ringtide_contract.ids import DeviceId, Digest
 from ringtide_contract.manifest import Manifest
 from ringtide_contract.report import Counters
@@ -104,6 +105,19 @@ class Prober(Protocol):
         """
 
 
+class UnloadableError(InputError):
+    """Releases do not load in the worker.
+
+    Attributes:
+        models: Model to why; every other model serves as it was asked.
+    """
+
+    def __init__(self, models: Mapping[str, str]) -> None:
+        """Keep each model's own reason: no model answers for another's."""
+        super().__init__("; ".join(f"{model} {why}" for model, why in sorted(models.items())))
+        self.models = models
+
+
 class InferenceService(Protocol):
     """The worker process that serves models; the supervisor owns the socket and the worker's life.
 
@@ -115,7 +129,7 @@ class InferenceService(Protocol):
 
         Raises:
             TransientError: The worker did not come up or did not answer in time.
-            InputError: A release does not load in the worker; the others keep serving as before.
+            UnloadableError: Releases do not load in the worker; their models go on as before, the others change.
         """
 
     def counters(self) -> tuple[Counters, ...]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from time import monotonic
 
 from ringtide_agent.adapters.running_worker import RunningWorker
-from ringtide_agent.ports import ServedModel, ServedRelease
+from ringtide_agent.ports import ServedModel, ServedRelease, UnloadableError
 from ringtide_agent.serve.control import LoadableRelease, WantedModel
 from ringtide_contract.errors import InputError, TransientError
 from ringtide_contract.ids import Digest
@@ -88,7 +88,8 @@ class WorkerProcess:
 
         Raises:
             TransientError: The worker did not come up or did not answer in time.
-            InputError: A release does not load in the worker, or two models have one name.
+            UnloadableError: Releases do not load in the worker.
+            InputError: Two models have one name.
         """
         wanted = {model.model: model for model in served}
         if len(wanted) != len(served):
@@ -101,7 +102,7 @@ class WorkerProcess:
             raise TransientError("the worker has ended and is started again shortly")
         errors = self._apply(wanted)
         if errors:
-            raise InputError("; ".join(f"{model} {error}" for model, error in sorted(errors.items())))
+            raise UnloadableError(errors)
 
     def counters(self) -> tuple[Counters, ...]:
         """Return cumulative counters of every (manifest, serving session), newest session last."""

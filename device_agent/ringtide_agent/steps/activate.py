@@ -7,6 +7,7 @@ from ringtide_agent.decide import View, failed
 from ringtide_agent.equipment import Ports
 from ringtide_agent.events import Activated, Failed, Faltered, Stranded
 from ringtide_agent.limits import pause_s
+from ringtide_agent.ports import UnloadableError
 from ringtide_agent.state import Activating
 from ringtide_agent.steps.watch import evidence_of
 from ringtide_contract.errors import InputError, TransientError
@@ -29,7 +30,7 @@ def activate(
         baseline = evidence_of(ports.service, manifest)
         if view.active_slot != state.slot:
             ports.store.switch(view.model, state.slot)
-        shape()
+        _follow(shape, view.model)
     except InputError as error:
         failure = Failure(manifest=manifest, release=release, step="load", note=str(error)[:MAX_NOTE])
         return failed(replace(view, active_slot=state.slot), state.subject, failure)
@@ -43,3 +44,12 @@ def activate(
         at_s=int(ports.clock.monotonic_s()),
         reason=f"{release} answers from slot {state.slot}",
     )
+
+
+def _follow(shape: Callable[[], None], model: str) -> None:
+    """Let the service follow; another model that does not load is none of this one's business."""
+    try:
+        shape()
+    except UnloadableError as error:
+        if model in error.models:
+            raise InputError(f"{model} {error.models[model]}") from error
