@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from git import Commit, Repo
 
 KEPT_REPORTS = 64
-"""Newest reports in the tree of a device's ref; the history keeps the rest."""
+"""Reports in the tree of a device's ref, the ones just given always among them; the history keeps the rest."""
 
 _HEAD = "refs/ringtide/head"
 
@@ -148,17 +148,33 @@ def _commit(repo: "Repo", order: Mapping[str, Any]) -> str:
         for blob in base.tree["reports"].blobs:
             if blob.name.removesuffix(".json").isdecimal():
                 entries[int(blob.name.removesuffix(".json"))] = blob.hexsha
+    given = {int(number) for number in order["reports"]}
     for number, text in order["reports"].items():
         entries[int(number)] = _with_input(repo, text.encode(), "hash-object", "-w", "--stdin")
-    kept = sorted(entries)[-KEPT_REPORTS:]
+    kept = _kept(set(entries), given)
     listing = "".join(f"100644 blob {entries[number]}\t{number}.json\n" for number in kept)
     folder = _with_input(repo, listing.encode(), "mktree")
     root = _with_input(repo, f"040000 tree {folder}\treports\n".encode(), "mktree")
+    written = set(repo.git.ls_tree("--name-only", folder).split())
+    lost = sorted(number for number in given if f"{number}.json" not in written)
+    if lost:
+        raise FailedError(f"reports {lost} did not get into the tree; they stay in the outbox")
     if base is not None and base.tree.hexsha == root:
         return base.hexsha
     author = Actor("ringtide-agent " + order["device"], order["device"] + "@devices.invalid")
     parents = [] if base is None else [base]
     return NewCommit.create_from_tree(repo, root, order["message"], parents, author=author, committer=author).hexsha
+
+
+def _kept(numbers: set[int], given: set[int]) -> list[int]:
+    """Return the given numbers, and as many others as there is room for.
+
+    A device that is enrolled anew counts from 1 again. What it gives is kept all the same, and numbers beyond it, which
+    are of its earlier life, are the first to go.
+    """
+    newest = max(given)
+    others = sorted(numbers - given, key=lambda number: (number <= newest, number))
+    return sorted(given | set(others[max(0, len(given) + len(others) - KEPT_REPORTS) :]))
 
 
 def _open(folder: str) -> "Repo":

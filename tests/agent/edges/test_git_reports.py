@@ -57,6 +57,20 @@ def test_only_the_newest_reports_stay_in_the_tree(sink: GitReports, origin: GitO
     assert sorted(int(name.removesuffix(".json")) for name in names) == list(range(3, KEPT_REPORTS + 3))
 
 
+def test_a_device_that_counts_from_one_again_loses_no_report(
+    sink: GitReports, origin: GitOrigin, tmp_path: Path
+) -> None:
+    sink.push(DEVICE, dict.fromkeys(range(100, 100 + KEPT_REPORTS), b"old"))
+    again = GitReports(GitAccess(url=origin.url), str(tmp_path / "anew" / "git"))
+    for number in (1, 2, 3):
+        again.push(DEVICE, {number: b"new"})
+    names = origin.git("ls-tree", "--name-only", f"{REF}:reports").split()
+    numbers = sorted(int(name.removesuffix(".json")) for name in names)
+    assert numbers == [1, 2, 3, *range(103, 100 + KEPT_REPORTS)]
+    assert origin.git("show", f"{REF}:reports/1.json") == "new"
+    assert history(origin)[:3] == ["report 3", "report 2", "report 1"]
+
+
 def test_a_lost_local_copy_continues_the_history(sink: GitReports, origin: GitOrigin, tmp_path: Path) -> None:
     for number in range(1, 4):
         sink.push(DEVICE, {number: b"%d" % number})
