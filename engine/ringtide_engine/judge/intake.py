@@ -6,7 +6,8 @@ For each file, in order of number; what fails is a finding and changes nothing:
 3. it is a report of this device, not one of another carried here;
 4. its number is above the last accepted one;
 5. it names the payload before it, where that one was accepted. A gap in numbers is counted and accepted: counters are
-   cumulative, so a lost report loses nothing. A broken chain is not: two devices speak with one key.
+   cumulative, so a lost report loses nothing. A broken chain is not: two devices speak with one key. A report above the
+   last number that names none before it begins a new chain: the device lost its ledger; it is accepted, and said.
 """
 
 import re
@@ -74,6 +75,12 @@ REPORT_RULES: Mapping[str, BuiltInRule] = {
             title="A retired device still reports.",
             severity="warning",
             fix="Take the device out of service, or make it active again.",
+        ),
+        BuiltInRule(
+            id="RT-REPORT-007",
+            title="A device began a new chain of reports; they are believed.",
+            severity="warning",
+            fix="Look whether the device lost its disk; if not, enroll it again with a new key: two devices may share it.",
         ),
     )
 }
@@ -158,13 +165,17 @@ def take(
             findings.append(opened)
             continue
         report, payload = opened
-        follows = last is not None and number == last.number + 1
+        follows = last is not None and number == last.number + 1 and report.previous is not None
         expected = last.payload if last is not None else None
-        if (follows and report.previous != expected) or (report.previous is None) != (number == 1):  # 5
+        if (follows and report.previous != expected) or (number == 1 and report.previous is not None):  # 5
             message = f"report {number} of {device.id} does not name report {number - 1} as the one before it"
             findings.append(_finding("RT-REPORT-004", place, message))
             break
-        lost = number != (1 if last is None else last.number + 1)
+        restarted = last is not None and report.previous is None
+        if last is not None and restarted:
+            message = f"report {number} of {device.id} names no report before it; {last.number} was the last"
+            findings.append(_finding("RT-REPORT-007", place, message))
+        lost = restarted or number != (1 if last is None else last.number + 1)
         gaps = (last.gaps if last else 0) + lost
         last = DeviceRecord(number=number, payload=payload, gaps=gaps, ingested_at=now, key=hint, head=head)
         lines.append(write_line(Envelope.from_dict(decode(files[path], limit=2 * MAX_REPORT_BYTES)), now))

@@ -95,6 +95,29 @@ def test_a_gap_is_recorded_and_not_refused(pair: FleetPair) -> None:
     assert (record.number, record.gaps) == (3, 1)
 
 
+def test_a_device_that_lost_its_ledger_goes_on_with_a_new_chain(pair: FleetPair) -> None:
+    pair.send("edge-s-0001")
+    pair.ingest()
+    device = pair.devices["edge-s-0001"]
+    device.number, device.previous = 1_795_000_000, None
+    pair.send("edge-s-0001")
+    pair.send("edge-s-0001")
+    result = pair.ingest()
+    assert (result.accepted, [each.rule for each in result.findings]) == (2, ["RT-REPORT-007"])
+    record = state_of(pair).devices["edge-s-0001"]  # type: ignore[index]
+    assert (record.number, record.gaps) == (1_795_000_002, 1)
+    pair.later(MINUTE).send("edge-s-0001")
+    again = pair.ingest()
+    assert (again.accepted, again.findings) == (1, ())
+
+
+def test_a_device_first_heard_of_with_a_high_number_is_no_finding(pair: FleetPair) -> None:
+    pair.devices["edge-s-0001"].number = 1_795_000_000
+    pair.send("edge-s-0001")
+    result = pair.ingest()
+    assert (result.accepted, result.findings) == (1, ())
+
+
 def test_a_device_that_deletes_its_old_reports_is_no_finding(pair: FleetPair) -> None:
     pair.send("edge-s-0001")
     pair.ingest()
