@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ringtide_contract.ids import format_instant
+from ringtide_contract.membership import EVERYBODY
 from ringtide_engine.judge.exposure import population
 from ringtide_engine.judge.gates import evaluate
 from ringtide_engine.judge.opening import controls, next_ring, open_ring
@@ -175,7 +176,15 @@ def _misfit(view: RolloutView) -> tuple[Reason, ...]:
     if planned[: len(opened)] != opened:
         text = f"ring plan {view.plan.name} has the rings {', '.join(planned)}, but {', '.join(opened)} are open"
         return (Reason(code="plan-changed", subject=view.plan.name, text=text),)
+    if opened == planned and not _reaches_everybody(progress.rings[-1]):
+        text = f"ring plan {view.plan.name} ends with ring {opened[-1]}, which opened for a part; add one after it"
+        return (Reason(code="plan-changed", subject=view.plan.name, text=text),)
     return ()
+
+
+def _reaches_everybody(ring: OpenedRing) -> bool:
+    """Tell whether a ring opened as the last one: completion hands the candidate to all, so all must have been asked."""
+    return ring.cohort is None and bool(ring.cuts) and all(cut == EVERYBODY for cut in ring.cuts.values())
 
 
 def _stale(view: RolloutView, evidence: Evidence) -> tuple[Reason, ...]:

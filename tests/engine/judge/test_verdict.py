@@ -271,6 +271,15 @@ def test_cuts_only_grow_when_the_plan_is_edited() -> None:
     assert all(after[stratum] >= cut for stratum, cut in before.items())
 
 
+def test_a_plan_cut_short_after_its_canary_opened_does_not_complete() -> None:
+    world = soaked(started())
+    short = replace(world, state=replace(world.state, ring_plans={"standard": plan(ring("canary", "1/10"))}))
+    verdict = short.verdict()
+    assert (verdict.kind, [reason.code for reason in verdict.reasons]) == ("hold", ["plan-changed"])
+    assert (verdict.progress.phase, verdict.progress.stable) == ("rolling", None)
+    assert "ends with ring canary" in verdict.reasons[0].text
+
+
 def test_an_edited_plan_that_no_longer_fits_holds_instead_of_starting_over() -> None:
     world = soaked(started())
     other = plan(ring("first", "1/10"), ring("rest", "1"))
