@@ -5,7 +5,7 @@ Level-triggered: nothing is queued, so that the newest valid desired state alway
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final, Literal
@@ -65,6 +65,9 @@ STAY: Final = Next.STAY
 
 Staleness = Literal["stale", "clock"]
 
+_HELD_BACK: Final = ("held", "stale", "clock")
+"""Causes for which what runs stays, banned or not."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
@@ -121,6 +124,9 @@ def decide(view: View) -> ModelEvent | Next:
             return _leave_rest(view)
         case Fetching() | Staging() | Probing():
             asked = ask(view)
+            away = _away_from_banned(view, asked)
+            if away is not None:
+                return away
             if isinstance(asked, Wanted) and asked.subject == state.subject:
                 return _try(view, state) or _later(view, state.subject, _exhausted(state))
             return asked or Settled(reason="nothing is asked any more")
@@ -189,6 +195,9 @@ def _leave_rest(view: View) -> ModelEvent | Next:
     if lost is not None:
         return lost
     asked, state = ask(view), view.record.state
+    away = _away_from_banned(view, asked)
+    if away is not None:
+        return away
     if asked is None or (not isinstance(asked, Wanted | Unwanted) and advance(state, asked) == state):
         return STAY
     if isinstance(asked, Rejected) and asked.cause == "failed" and _says_so_already(state, asked.subject):
@@ -209,6 +218,28 @@ def _recovery(view: View) -> Withdrawn | None:
     content = view.slots[slot]
     subject = Subject(manifest=content.digest, release=content.manifest.release)
     return _withdraw(view, subject, WayBack(slot=slot), "superseded", None, "the disk has lost the active release")
+
+
+def _away_from_banned(view: View, asked: ModelEvent | None) -> Withdrawn | None:
+    """Return the switch from a banned release straight to one that was confirmed here, without a new trial.
+
+    A trial measures the moment too: one over budget, now or remembered, must not keep a banned release serving.
+    """
+    kept = isinstance(asked, Settled | Unwanted) or (isinstance(asked, Postponed) and asked.cause in _HELD_BACK)
+    active = view.active
+    if kept or active is None or not _banned(view, active.manifest):
+        return None
+    other: SlotName = "a" if view.active_slot == "b" else "b"
+    content = view.slots.get(other)
+    if content is None or content.digest not in (view.record.confirmed, view.record.earlier):
+        return None
+    failure = view.record.failure_of(content.digest)
+    if _banned(view, content.manifest) or (failure is not None and failure.step != "budget"):
+        return None
+    subject = Subject(manifest=active.digest, release=active.manifest.release)
+    reason = f"{active.manifest.release} is quarantined"
+    event = _withdraw(view, subject, WayBack(slot=other), "superseded", None, reason)
+    return replace(event, confirmed=content.digest)
 
 
 def _says_so_already(state: ModelState, subject: Subject) -> bool:

@@ -207,6 +207,8 @@ class Withdrawn(Event):
     """Generation of the publication that this was decided by."""
     at_s: int
     """Monotonic second."""
+    confirmed: Digest | None = None
+    """The release gone back to, where it was confirmed here earlier and is so again; None where nothing changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,7 +52,7 @@ def encode_record(record: Record) -> bytes:
         if member.name not in _FORGOTTEN:
             state[member.name] = _write(getattr(record.state, member.name))
     failures = [failure.to_dict() for failure in record.failures]
-    return encode({"state": state, "confirmed": record.confirmed, "failures": failures})
+    return encode({"state": state, "confirmed": record.confirmed, "earlier": record.earlier, "failures": failures})
 
 
 def decode_record(content: bytes) -> Record:
@@ -62,10 +62,11 @@ def decode_record(content: bytes) -> Record:
         InputError: Damaged, or written by another version: an unknown state, a missing or unknown member.
     """
     data = fields.members(decode(content, limit=MAX_RECORD_BYTES), "record")
-    confirmed = fields.optional_text(data, "confirmed")
+    confirmed, earlier = fields.optional_text(data, "confirmed"), fields.optional_text(data, "earlier")
     return Record(
         state=_state(fields.members(data.get("state"), "state")),
         confirmed=None if confirmed is None else parse_digest(confirmed),
+        earlier=None if earlier is None else parse_digest(earlier),
         failures=fields.items(data, "failures", Failure.from_dict),
     )
 

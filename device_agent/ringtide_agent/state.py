@@ -195,7 +195,7 @@ _FROM_REST: tuple[tuple[type[ModelEvent], type[ModelState]], ...] = (
     (events.Withdrawn, Reverting),
 )
 
-_BEFORE_SWITCH = (*_FROM_REST[:-1],)
+_BEFORE_SWITCH = _FROM_REST
 """Until the switch the newest publication supersedes whatever is under way."""
 
 TRANSITIONS: Mapping[tuple[type[ModelState], type[ModelEvent]], type[ModelState]] = MappingProxyType(
@@ -250,6 +250,8 @@ class Record:
     """Where it stands."""
     confirmed: Digest | None = None
     """Manifest of the release that passed probation here last; never of one under way."""
+    earlier: Digest | None = None
+    """Manifest that was confirmed before that one; it needs no new proof where the one after it is banned."""
     failures: tuple[Failure, ...] = ()
     """What failed here, oldest first."""
 
@@ -269,16 +271,18 @@ def apply(record: Record, event: ModelEvent) -> Record:
         TypeError: The state does not take this event.
     """
     state = advance(record.state, event)
-    confirmed, failures = record.confirmed, record.failures
+    confirmed, earlier, failures = record.confirmed, record.earlier, record.failures
     match event:
-        case events.Confirmed(subject=subject):
-            confirmed = subject.manifest
+        case events.Confirmed(subject=subject) if subject.manifest != confirmed:
+            confirmed, earlier = subject.manifest, confirmed
+        case events.Withdrawn(confirmed=again) if again is not None:
+            confirmed, earlier = again, None
         case events.Removed():
-            confirmed = None
+            confirmed = earlier = None
         case events.Failed(failure=failure) | events.Stranded(failure=failure) | events.Rejected(failure=failure):
             if failure is not None and record.failure_of(failure.manifest) is None:
                 failures = (*failures, failure)[-MAX_FAILURES:]
-    return Record(state=state, confirmed=confirmed, failures=failures)
+    return Record(state=state, confirmed=confirmed, earlier=earlier, failures=failures)
 
 
 def advance(state: ModelState, event: ModelEvent) -> ModelState:

@@ -45,6 +45,7 @@ VALUES = {
     "rule": "ACCEPT-05",
     "commit": "c" * 40,
     "clock_behind": False,
+    "confirmed": None,
 }
 
 
