@@ -24,7 +24,6 @@ from fakes.judged_rollouts import (
 from fakes.reporting_devices import STABLE, counters, model
 from ringtide_contract.membership import EVERYBODY
 from ringtide_contract.report import ModelReport
-from ringtide_engine.judge.gates import evaluate
 from ringtide_engine.model.desired import Device
 from ringtide_engine.model.evidence import Source, Subject
 from ringtide_engine.model.progress import Progress
@@ -317,56 +316,6 @@ def test_the_progress_names_the_rollout_and_its_evidence() -> None:
     world = started()
     assert progress(world).last.evidence == f"progress/{NAME}/0001.json"
     assert soaked(world).verdict().progress.last.evidence == f"progress/{NAME}/0002.json"
-
-
-def test_no_worse_than_control_needs_a_control_with_evidence() -> None:
-    compared = (gate("inferenceSuccess", "noWorseThanControl", "1/100", requests=50),)
-    world = started(ring_plan=plan(ring("canary", "1/4", gates=compared), ring("rest", "1")))
-    without = world.later(HOUR).heard(confirmed, only=[each.device for each in world.subjects("canary")])
-    assert without.verdict().gates[0].answer == "insufficient evidence"
-    served = lambda each: model("confirmed", STABLE, counters(STABLE, 300))  # noqa: E731
-    with_control = world.later(HOUR).heard(world.exposed_are(confirmed))
-    assert with_control.heard(world.exposed_are(confirmed)).verdict().gates[0].answer == "insufficient evidence"
-    beside = with_control.later(timedelta(minutes=1)).heard(served, only=[e.device for e in world.subjects("control")])
-    assert beside.verdict().gates[0].answer == "pass"
-
-
-@pytest.mark.parametrize("metric", ["inferenceSuccess", "p95Latency"])
-@pytest.mark.parametrize(("bad", "answer"), [(False, "insufficient evidence"), (True, "fail")])
-def test_a_stratum_without_a_control_is_no_part_of_a_pass(metric: str, bad: bool, answer: str) -> None:
-    world = started().later(HOUR)
-    first = next(each for each in world.heard(world.exposed_are(confirmed)).evidence().tallies if each.requests)
-    ours = replace(first, ring="canary", stratum="a", arm="exposed", serving=9, requests=900, failures=0)
-    alone = replace(ours, stratum="b", failures=900)
-    beside = replace(ours, arm="control")
-    if bad:
-        ours = replace(ours, failures=450, budget_us=ours.budget_us // 2)
-    compared = gate(metric, "noWorseThanControl", "1/1000", requests=50)
-    assert evaluate(compared, "canary", (ours,), (beside,)).answer == ("fail" if bad else "pass")
-    both = evaluate(compared, "canary", (ours, alone), (beside,))
-    assert both.answer == answer
-    assert bad or "no control with evidence in b" in both.text
-
-
-def test_only_devices_beside_a_control_are_enough_devices() -> None:
-    world = started().later(HOUR)
-    first = next(each for each in world.heard(world.exposed_are(confirmed)).evidence().tallies if each.requests)
-    ours = replace(first, ring="canary", stratum="a", arm="exposed", serving=1, requests=60, failures=60)
-    alone, beside = replace(ours, stratum="b", serving=9), replace(ours, arm="control", failures=0)
-    compared = gate("inferenceSuccess", "noWorseThanControl", "1/100", devices=2, requests=50)
-    result = evaluate(compared, "canary", (ours, alone), (beside,))
-    assert result.answer == "insufficient evidence"
-    assert "evidence from 1 device, 2 needed, in strata with a control" in result.text
-
-
-def test_the_control_counts_only_what_it_served_since_the_ring_opened() -> None:
-    bad_before = lambda each: model("confirmed", STABLE, counters(STABLE, 1000, failures=500))  # noqa: E731
-    world = World(state=fleet(), now=started().now - HOUR).heard(bad_before).later(HOUR).judged()
-    good_since = lambda each: model("confirmed", STABLE, counters(STABLE, 2000, failures=500))  # noqa: E731
-    later = world.later(HOUR).heard(good_since)
-    control = [tally for tally in later.evidence().tallies if tally.arm == "control"]
-    assert sum(tally.requests for tally in control) == 3 * 1000
-    assert sum(tally.failures for tally in control) == 0
 
 
 def test_latency_is_judged_by_the_slowest_stratum() -> None:
