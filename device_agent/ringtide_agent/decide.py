@@ -65,9 +65,6 @@ STAY: Final = Next.STAY
 
 Staleness = Literal["stale", "clock"]
 
-_HELD_BACK: Final = ("held", "stale", "clock")
-"""Causes for which what runs stays, banned or not."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
@@ -124,8 +121,7 @@ def decide(view: View) -> ModelEvent | Next:
             return _leave_rest(view)
         case Fetching() | Staging() | Probing():
             asked = ask(view)
-            away = _away_from_banned(view, asked)
-            if away is not None:
+            if away := _away_from_banned(view, asked):
                 return away
             if isinstance(asked, Wanted) and asked.subject == state.subject:
                 return _try(view, state) or _later(view, state.subject, _exhausted(state))
@@ -195,8 +191,7 @@ def _leave_rest(view: View) -> ModelEvent | Next:
     if lost is not None:
         return lost
     asked, state = ask(view), view.record.state
-    away = _away_from_banned(view, asked)
-    if away is not None:
+    if away := _away_from_banned(view, asked):
         return away
     if asked is None or (not isinstance(asked, Wanted | Unwanted) and advance(state, asked) == state):
         return STAY
@@ -221,16 +216,15 @@ def _recovery(view: View) -> Withdrawn | None:
 
 
 def _away_from_banned(view: View, asked: ModelEvent | None) -> Withdrawn | None:
-    """Return the switch from a banned release straight to one that was confirmed here, without a new trial.
-
-    A trial measures the moment too: one over budget, now or remembered, must not keep a banned release serving.
-    """
-    kept = isinstance(asked, Settled | Unwanted) or (isinstance(asked, Postponed) and asked.cause in _HELD_BACK)
+    """Return the switch from a banned release to one confirmed here; a slow moment in a trial must not prevent it."""
+    kept = isinstance(asked, Settled | Unwanted) or (
+        isinstance(asked, Postponed) and asked.cause in ("held", "stale", "clock")
+    )
     active = view.active
     if kept or active is None or not _banned(view, active.manifest):
         return None
-    other: SlotName = "a" if view.active_slot == "b" else "b"
-    content = view.slots.get(other)
+    back: SlotName = "a" if view.active_slot == "b" else "b"
+    content = view.slots.get(back)
     if content is None or content.digest not in (view.record.confirmed, view.record.earlier):
         return None
     failure = view.record.failure_of(content.digest)
@@ -238,8 +232,7 @@ def _away_from_banned(view: View, asked: ModelEvent | None) -> Withdrawn | None:
         return None
     subject = Subject(manifest=active.digest, release=active.manifest.release)
     reason = f"{active.manifest.release} is quarantined"
-    event = _withdraw(view, subject, WayBack(slot=other), "superseded", None, reason)
-    return replace(event, confirmed=content.digest)
+    return replace(_withdraw(view, subject, WayBack(slot=back), "superseded", None, reason), confirmed=content.digest)
 
 
 def _says_so_already(state: ModelState, subject: Subject) -> bool:
@@ -329,8 +322,6 @@ def _hindrance(view: View, orders: Orders, subject: Subject | None) -> Postponed
 def _resting_on(view: View, subject: Subject) -> bool:
     """Tell whether an earlier decision about this release still holds, so that it need not be worked out again."""
     state = view.record.state
-    if isinstance(state, Refused):
-        return state.cause == "content" and state.subject == subject and state.generation == view.generation
     if not isinstance(state, Deferred) or state.subject != subject or state.until is None or view.now >= state.until:
         return False
     if state.cause == "retry":  # a longer rest than was ever meant comes from a clock that was set back

@@ -41,8 +41,8 @@ DeferCause = Literal["held", "stale", "clock", "start", "window", "retry", "supe
 """Why a device waits: held by the index, an expired publication, a clock that is behind, its start in the ring has not
 come, no window is open, the world did not answer, or another release shall run and the switch back is done."""
 
-RefuseCause = Literal["hardware", "quarantine", "failed", "content"]
-"""Why a device does not take a release: for other hardware, banned, failed here before, or its bytes are not genuine."""
+RefuseCause = Literal["hardware", "quarantine", "failed"]
+"""Why a device does not take a release: for other hardware, banned, or failed here before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

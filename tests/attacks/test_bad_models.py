@@ -42,15 +42,15 @@ def hungry(floats: int) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def refused(fleet: SmallFleet, step: str | None, words: str) -> None:
-    """Check that the device accepts the publication and refuses its release, says why, and keeps 1.0.0."""
+def refused(fleet: SmallFleet, step: str | None, words: str, *, phase: str = "refused") -> None:
+    """Check that the device accepts the publication and does not take its release, says why, and keeps 1.0.0."""
     with unharmed(fleet, accepted=True):
         said = fleet.once(code=5)
         assert said.out == "not-converged\n"
-        assert "Refused: " in said.err
+        assert f"{phase.capitalize()}: " in said.err
         assert words in said.err
         report, digits = fleet.last_report(), fleet.digits()
-        assert (report.generation, report.conditions, digits.phase) == (3, (), "refused")
+        assert (report.generation, report.conditions, digits.phase) == (3, (), phase)
         assert words in digits.reason
         assert digits.active is not None
         assert digits.active.release == "1.0.0"
@@ -59,7 +59,7 @@ def refused(fleet: SmallFleet, step: str | None, words: str) -> None:
         assert [(each.manifest, each.release, each.step) for each in digits.failures] == remembered
 
 
-def test_a_model_file_with_one_flipped_byte_is_refused(fleet: SmallFleet) -> None:
+def test_a_model_file_with_one_flipped_byte_is_not_taken_and_fetched_again_later(fleet: SmallFleet) -> None:
     fleet.change(fleet.release("1.1.0", {}))
     fleet.publish("--accept-unreviewed-plan")
     file = fleet.folder / "store" / sha256(graph("1.1.0"))
@@ -70,6 +70,7 @@ def test_a_model_file_with_one_flipped_byte_is_refused(fleet: SmallFleet) -> Non
         fleet,
         None,
         f"no source has artifact {file.name[:12]}: {file.as_uri()[:120]}: other bytes than the digest names",
+        phase="deferred",
     )
     assert not (fleet.state / "blobs" / file.name[:2] / file.name).exists()
 

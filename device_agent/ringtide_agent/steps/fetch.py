@@ -1,17 +1,22 @@
 """Bring every artifact of a release to the disk."""
 
+from datetime import timedelta
+
 from ringtide_agent.decide import View
 from ringtide_agent.equipment import Ports
-from ringtide_agent.events import Faltered, Fetched, Rejected
-from ringtide_agent.limits import pause_s
+from ringtide_agent.events import Faltered, Fetched, Postponed
+from ringtide_agent.limits import RETRY_AFTER_S, pause_s
 from ringtide_agent.state import Fetching
 from ringtide_contract.errors import TransientError, TrustError
 from ringtide_contract.manifest import Manifest
 from ringtide_contract.report import MAX_NOTE
 
 
-def fetch(ports: Ports, view: View, state: Fetching, manifest: Manifest) -> Fetched | Rejected | Faltered:
-    """Fetch what is not here yet; a release that is whole in a slot needs no network at all."""
+def fetch(ports: Ports, view: View, state: Fetching, manifest: Manifest) -> Fetched | Postponed | Faltered:
+    """Fetch what is not here yet; a release that is whole in a slot needs no network at all.
+
+    Wrong bytes say something of the mirrors, which can be mended, and nothing of the release: it is tried again later.
+    """
     missing = [artifact for artifact in manifest.artifacts if ports.store.blob_path(artifact.sha256) is None]
     try:
         if missing:
@@ -19,9 +24,9 @@ def fetch(ports: Ports, view: View, state: Fetching, manifest: Manifest) -> Fetc
         for artifact in missing:
             ports.artifacts.fetch(artifact.sha256, artifact.size_bytes, artifact.uris)
     except TrustError as error:
-        return Rejected(
-            subject=state.subject, cause="content", generation=view.generation, reason=str(error)[:MAX_NOTE]
-        )
+        until = (view.now + timedelta(seconds=RETRY_AFTER_S)).replace(microsecond=0)
+        reason = f"{error.rule}: {error}"[:MAX_NOTE]
+        return Postponed(subject=state.subject, cause="retry", until=until, generation=view.generation, reason=reason)
     except TransientError as error:
         return Faltered(retry_at_s=_now_s(ports) + pause_s(state.tries), reason=str(error)[:MAX_NOTE])
     reason = f"{len(missing)} of {len(manifest.artifacts)} artifacts fetched, all are here"

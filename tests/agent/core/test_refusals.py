@@ -171,14 +171,17 @@ def test_a_failed_probe_is_remembered_and_only_a_higher_attempt_tries_again(worl
     assert (world.runs(), world.state()) == ("1.1.0", "Idle")
 
 
-def test_content_that_is_not_genuine_is_refused_until_the_next_generation(world: World) -> None:
-    world.artifacts.failure = TrustError("BLOB-DIGEST", "something else")
+def test_content_that_is_not_genuine_is_fetched_again_within_the_hour(world: World) -> None:
+    world.artifacts.failure = TrustError("ARTIFACT-DIGEST", "no source has it")
     world.publish(steady(TWO), manifests=ALL)
     world.turns(3)
-    assert (world.runs(), world.state()) == ("1.0.0", "Refused")
+    assert (world.runs(), world.state(), phase(world)) == ("1.0.0", "Deferred", "deferred")
+    assert "ARTIFACT-DIGEST" in world.reason()
+    assert world.agent._models.records["digits"].failures == ()
+    world.turn(3600)
+    assert (world.runs(), world.state()) == ("1.0.0", "Deferred")
     world.artifacts.failure = None
-    world.turns(3)
-    assert world.runs() == "1.0.0"
-    world.publish(steady(TWO), manifests=ALL)
-    world.turns(2)
-    assert world.runs() == "1.1.0"
+    world.turn(60)
+    assert world.runs() == "1.0.0", "a mirror that lies is not asked on every turn"
+    world.turns(2, 3600)
+    assert (world.runs(), world.state()) == ("1.1.0", "Idle")
