@@ -55,6 +55,7 @@ class Agent:
         self._hinted, self._polled_s = False, -publication.WAKE_GAP_S
         self._ledger = self._load_ledger()
         self._push_tries, self._push_at_s = 0, 0
+        self._save_tries, self._save_at_s, self._save_trouble = 0, 0, ""
         self._shaped: tuple[ServedModel, ...] | None = None
         self._shape_tries, self._shape_at_s, self._shape_trouble = 0, 0, ""
         self._models = Models(ports, settings, self._shape, self._follow)
@@ -149,23 +150,36 @@ class Agent:
         seen = Observation(
             orders=self._orders, conditions=self._conditions(now), models=self._models.report(self._orders)
         )
-        try:
+        if self._now_s() >= self._save_at_s:
             if due(self._ledger, seen, self._settings, now):
-                ledger = write_report(self._ledger, seen, self._settings, now)
-                self._ports.store.save_journal(REPORTS_ENTRY, ledger.encode())
-                self._ledger = ledger
-            if self._ledger.outbox and self._now_s() >= self._push_at_s:
-                self._push()
+                self._save(write_report(self._ledger, seen, self._settings, now))
+            elif self._save_trouble:
+                self._save(self._ledger)
+        if self._ledger.outbox and self._now_s() >= self._push_at_s:
+            self._push()
+
+    def _save(self, ledger: Ledger) -> None:
+        """Make a ledger durable before anything of it is sent; where the disk does not take it, the last one stays."""
+        try:
+            self._ports.store.save_journal(REPORTS_ENTRY, ledger.encode())
+        except TransientError as error:
+            self._save_at_s, self._save_trouble = self._now_s() + pause_s(self._save_tries), str(error)
+            self._save_tries += 1
+            _log.warning("the disk does not take the reports: %s", error)
+        else:
+            self._ledger, self._save_tries, self._save_trouble = ledger, 0, ""
+
+    def _push(self) -> None:
+        try:
+            self._ports.sink.push(self._settings.device, self._ledger.outbox)
         except TransientError as error:
             self._push_at_s = self._now_s() + pause_s(self._push_tries)
             self._push_tries += 1
             _log.warning("reports stay in the outbox: %s", error)
-
-    def _push(self) -> None:
-        self._ports.sink.push(self._settings.device, self._ledger.outbox)
-        ledger = self._ledger.emptied()
-        self._ports.store.save_journal(REPORTS_ENTRY, ledger.encode())
-        self._ledger, self._push_tries = ledger, 0
+            return
+        self._push_tries = 0
+        self._ledger = self._ledger.emptied()  # a disk that does not take this costs the same push again, no report
+        self._save(self._ledger)
 
     def _shape(self) -> None:
         quarantine = None if self._orders is None else self._orders.quarantine
@@ -224,6 +238,8 @@ class Agent:
             found["held"] = "the device is held: it keeps what it runs"
         if self._shape_trouble:
             found["not-serving"] = self._shape_trouble
+        if self._save_trouble:
+            found["disk-full"] = self._save_trouble
         found.update(self._models.conditions(self._orders))
         return tuple(Condition(type=kind, note=note[:MAX_NOTE]) for kind, note in sorted(found.items()))
 

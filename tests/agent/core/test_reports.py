@@ -2,6 +2,8 @@
 
 import itertools
 
+import pytest
+
 from fakes.agent_world import DEVICE_KEY, World
 from fakes.publication import START, make_manifest, make_ring, rolling, steady
 from ringtide_agent.reporting import OUTBOX_REPORTS, Ledger
@@ -124,3 +126,29 @@ def test_a_lost_ledger_shows_as_a_gap_and_never_as_a_repetition() -> None:
     world.turn(1)
     assert max(world.sink.taken) > taken + 1
     assert world.sink.reports()[-1].models["digits"].phase == "confirmed"
+
+
+def test_waiting_reports_leave_although_the_disk_takes_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = running()
+    world.sink.failure = TransientError("no route")
+    world.publish(steady(make_manifest("1.1.0")), manifests=[make_manifest("1.1.0")])
+    world.turns(3, 400)
+    waiting, tries = set(world.agent._ledger.outbox), []
+    assert waiting
+
+    def full(name: str, content: bytes) -> None:
+        tries.append(name)
+        raise TransientError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.store, "save_journal", full)
+        world.sink.failure = None
+        world.turn(400)
+        assert waiting <= set(world.sink.taken)
+        assert "disk-full" in world.conditions()
+        before = len(tries)
+        world.turns(60, 1)
+        assert len(tries) - before < 10, "a full disk is not asked on every turn"
+    world.turns(2, 400)
+    assert "disk-full" not in world.conditions()
+    assert world.agent._ledger.outbox == {}
