@@ -79,6 +79,13 @@ class Agent:
             return "not-converged"
         return "converged" if self._models.converged(self._orders) else "not-converged"
 
+    def at_rest(self) -> dict[str, str]:
+        """Return why models do not run what the publication of this run asks; empty while that may change by itself."""
+        taken = self._known is not None and isinstance(self._publication, publication.Waiting)
+        if not taken or self._orders is None or self._staleness(self._ports.clock.now()) is not None:
+            return {}
+        return self._models.at_rest(self._orders)
+
     def run(self, stop: Callable[[], bool]) -> None:
         """Make turns until `stop` says so."""
         while not stop():

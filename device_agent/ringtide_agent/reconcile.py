@@ -107,6 +107,19 @@ class Models:
         """Tell whether every model runs what is asked, confirmed."""
         return all(self._as_asked(model, orders) for model in orders.models)
 
+    def at_rest(self, orders: Orders) -> dict[str, str]:
+        """Return why models do not run what is asked; empty while time alone may still bring one of them there."""
+        found: dict[str, str] = {}
+        for model in orders.models:
+            if self._as_asked(model, orders):
+                continue
+            state = self._records.get(model, FRESH).state
+            waits = isinstance(state, Deferred) and state.until is not None
+            if waits or self._disk_trouble or not isinstance(state, Refused | Reverted | Deferred):
+                return {}
+            found[model] = state.reason
+        return found
+
     def report(self, orders: Orders | None) -> dict[str, ModelReport]:
         """Return what there is to say of every model that is here or asked for."""
         parts: dict[str, ModelReport] = {}

@@ -69,16 +69,19 @@ def run(config: Path) -> None:
 @config_option
 @click.option("--wait", type=click.FloatRange(0, 86400), default=300, show_default=True, help="Seconds at most.")
 def once(config: Path, wait: float) -> int:
-    """Reconcile until everything asked for runs and is confirmed.
+    """Reconcile until everything asked for runs and is confirmed, or cannot be by waiting.
 
-    Exits with 0 when it does, with 5 when it did not in time, with 4 when the publication was refused.
+    Exits with 0 when it does, with 5 when it did not in time or the release is refused here, with 4 when the publication was refused.
     """
     with _driving(config) as (agent, driver):
         end = agent.clock.monotonic_s() + wait
         while True:
             outcome = agent.agent.once()
-            if outcome != "not-converged" or driver.stop() or agent.clock.monotonic_s() >= end:
+            resting = agent.agent.at_rest()
+            if outcome != "not-converged" or resting or driver.stop() or agent.clock.monotonic_s() >= end:
                 break
             agent.clock.sleep(1.0)
+    for model, reason in resting.items():
+        click.echo(f"{model}: {reason}", err=True)
     click.echo(outcome)
     return {"converged": 0, "refused": TRUST_REFUSED}.get(outcome, NOT_CONVERGED)

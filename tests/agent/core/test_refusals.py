@@ -185,3 +185,16 @@ def test_content_that_is_not_genuine_is_fetched_again_within_the_hour(world: Wor
     assert world.runs() == "1.0.0", "a mirror that lies is not asked on every turn"
     world.turns(2, 3600)
     assert (world.runs(), world.state()) == ("1.1.0", "Idle")
+
+
+def test_a_release_refused_for_good_is_at_rest_and_one_that_waits_is_not(world: World) -> None:
+    assert world.agent.at_rest() == {}
+    world.artifacts.failure = TrustError("ARTIFACT-DIGEST", "no source has it")
+    world.publish(steady(TWO), manifests=ALL)
+    world.turn()
+    assert (world.state(), world.agent.at_rest()) == ("Deferred", {})
+    world.artifacts.failure = None
+    world.prober.failures["1.2.0#0"] = "golden"
+    world.publish(steady(THREE), manifests=ALL)
+    world.turn()
+    assert (world.state(), world.agent.at_rest()) == ("Refused", {"digits": world.reason()})
