@@ -122,7 +122,7 @@ def _check_clock(view: RolloutView, now: datetime) -> None:
     if latest > now + CLOCK_SLACK:
         raise InputError(
             f"rollout {view.rollout.name} was judged at {format_instant(latest)}, but this clock says "
-            f"{format_instant(now)}: correct the clock; where the earlier one was wrong, start a new rollout"
+            f"{format_instant(now)}: correct the clock; where the earlier one was wrong, replace this rollout by a new one"
         )
 
 
