@@ -1,6 +1,6 @@
 """Publish: compile the reviewed desired state, sign it, and commit it to the branch that devices follow."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -16,7 +16,6 @@ from ringtide_contract.tree import HEAD_PATH
 from ringtide_contract.trust_policy import TRUST_POLICY_TARGET, TrustPolicy
 from ringtide_engine import __version__
 from ringtide_engine.compile import compile_tree
-from ringtide_engine.judge.documents import is_judge_path
 from ringtide_engine.load.desired import load_desired
 from ringtide_engine.model.desired import Fleet
 from ringtide_engine.model.plan import PlanRow
@@ -41,6 +40,7 @@ from ringtide_engine.workflows.published import (
     next_generation,
     read_published,
     tree_files,
+    verdicts_since,
 )
 from ringtide_engine.workflows.recompile import content_digest, recompile
 
@@ -285,13 +285,8 @@ def _check_descent(repository: Repository, last: Published | None, newest: str) 
 
 def _check_verdicts(publisher: Publisher, newest: str, since: str | None) -> None:
     """Replay every commit since the last publication that touches a path of the judge."""
-    for info in publisher.repository.history(newest, since=since):
-        if info.parents:
-            changed: Iterable[str] = publisher.repository.changed_paths(info.parents[0], info.id)
-        else:
-            changed = publisher.repository.files(info.id)
-        if any(is_judge_path(path) for path in changed):
-            publisher.replay(publisher.repository, info.id)
+    for commit in verdicts_since(publisher.repository, newest, since):
+        publisher.replay(publisher.repository, commit)
 
 
 def _check_keys(signer: StatementSigner, trust: TrustPolicy, fleet: Fleet) -> None:

@@ -1,6 +1,7 @@
-"""What lies on the branch `published`: read, and believed as far as the trust policy of the fleet goes."""
+"""What lies on the branch `published`, believed as far as the trust policy goes, and what the judge has said since."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from graphlib import TopologicalSorter
 
 from ringtide_contract import fields
 from ringtide_contract.bundle import MAX_BUNDLE_BYTES, check_bundle
@@ -12,11 +13,15 @@ from ringtide_contract.ids import sha256
 from ringtide_contract.statement import Publication
 from ringtide_contract.tree import HEAD_PATH
 from ringtide_contract.trust_policy import TrustPolicy
+from ringtide_engine.judge.documents import is_judge_path
 from ringtide_engine.model.publication import GENERATION_RECORD, PUBLISHED, RECORDS, Published
-from ringtide_engine.ports import Repository
+from ringtide_engine.ports import CommitInfo, Repository
 
 BURNT_LIMIT = 1000
 """Generations that may be reserved and never signed; more is a number that somebody pushed up."""
+
+COMMIT_LIMIT = 100_000
+"""Commits that are looked at between two publications; the first one looks at the whole history."""
 
 _BUNDLES = "targets/release/"
 _MAX_RECORD_BYTES = 1024
@@ -86,6 +91,53 @@ def next_generation(repository: Repository, commit: str | None, published: Publi
     if reserved - signed > BURNT_LIMIT:
         raise TrustError("PUBLISHED-NUMBER", f"{reserved} is reserved where {signed} is the last signed generation")
     return max(signed, reserved) + 1
+
+
+def verdicts_since(repository: Repository, head: str, since: str | None) -> tuple[str, ...]:
+    """Return the commits after `since`, on every line of the history, that touch a path of the judge, oldest first.
+
+    A merge says nothing of its own: every path of the judge is that of a parent which knows all that was said of it.
+
+    Raises:
+        TrustError: A merge says something else, or drops what was said; or the history is too long.
+    """
+    commits = _commits_since(repository, head, since)
+    parents = {name: [each for each in info.parents if each in commits] for name, info in commits.items()}
+    touched: dict[str, frozenset[str]] = {}
+    known: dict[str, frozenset[str]] = {} if since is None else {since: frozenset({since})}
+    for name in TopologicalSorter(parents).static_order():
+        info = commits[name]
+        before = [known.get(parent, frozenset()) for parent in info.parents]
+        changes = [_judged_paths(repository, parent, name) for parent in info.parents or (None,)]
+        known[name] = frozenset().union(*before)
+        if len(changes) > 1:
+            for path in frozenset().union(*changes):
+                said = {each for each in known[name] if path in touched.get(each, {path})}
+                if not any(path not in change and said <= knows for change, knows in zip(changes, before, strict=True)):
+                    raise TrustError("JUDGE-REPLAY", f"the merge {name} says something of its own in {path}")
+        elif changes[0]:
+            touched[name] = changes[0]
+            known[name] |= {name}
+    return tuple(touched)
+
+
+def _commits_since(repository: Repository, head: str, since: str | None) -> Mapping[str, CommitInfo]:
+    found: dict[str, CommitInfo] = {}
+    starts = [head]
+    while starts:
+        for info in repository.history(starts.pop(), since=since):
+            if info.id in found:
+                break
+            if len(found) >= COMMIT_LIMIT:
+                raise TrustError("PUBLISH-SOURCE", f"{head} is more than {COMMIT_LIMIT} commits ahead")
+            found[info.id] = info
+            starts += info.parents[1:]
+    return found
+
+
+def _judged_paths(repository: Repository, old: str | None, new: str) -> frozenset[str]:
+    paths: Collection[str] = repository.files(new) if old is None else repository.changed_paths(old, new)
+    return frozenset(filter(is_judge_path, paths))
 
 
 def generation_record(epoch: int, generation: int) -> Mapping[str, bytes]:

@@ -1,5 +1,6 @@
 """The judge's commits need no review, but they must follow from their evidence."""
 
+import subprocess
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -100,6 +101,81 @@ def test_a_verdict_judged_on_another_parent_is_refused(judged: PublishedFleet) -
     judged.repository.commit("main", parent=judged.source, changes=dict.fromkeys(fresh), message="x", at=judged.now)
     judged.repository.commit("main", parent=judged.source, changes=fresh, message="Promote", at=judged.now)
     assert parent != next(iter(judged.repository.history(judged.source))).parents[0]
+    refused(judged, unreviewed=True)
+
+
+class Clone:
+    """A person's clone of the fleet repository."""
+
+    def __init__(self, fleet: PublishedFleet, folder: Path) -> None:
+        subprocess.run(["git", "clone", "-q", str(fleet.folder), str(folder)], check=True, capture_output=True)
+        self.folder = folder
+
+    def git(self, *arguments: str) -> None:
+        person = ("-c", "user.name=A Person", "-c", "user.email=person@example.org")
+        command = ["git", "-C", str(self.folder), *person, *arguments]
+        subprocess.run(command, check=True, capture_output=True)
+
+    def note(self, text: str) -> None:
+        (self.folder / "README.md").write_text(text)
+        self.git("add", ".")
+        self.git("commit", "-qm", "A note")
+
+
+def judge(fleet: PublishedFleet, folder: Path) -> None:
+    assert advance(fleet.repository, RacingRepository(bare(folder / "reports.git")), now=fleet.now).commits
+
+
+def test_a_verdict_that_a_person_pulled_and_pushed_is_published(rolling: PublishedFleet, tmp_path: Path) -> None:
+    fleet = rolling.copy(tmp_path)
+    clone = Clone(fleet, tmp_path / "clone")
+    judge(fleet, tmp_path)
+    clone.note("for people")
+    clone.git("pull", "-q", "--no-rebase", "--no-edit")
+    clone.git("push", "-q", "origin", "HEAD:main")
+    (head,) = (info for info in fleet.repository.history(fleet.source) if len(info.parents) == 2)
+    assert PROGRESS in fleet.repository.changed_paths(head.parents[0], head.id)
+    assert fleet.publish().generation == 2
+
+
+@pytest.mark.parametrize("published", [False, True], ids=["not published", "published"])
+def test_a_merge_that_drops_a_verdict_is_refused(rolling: PublishedFleet, tmp_path: Path, published: bool) -> None:
+    fleet = rolling.copy(tmp_path)
+    clone = Clone(fleet, tmp_path / "clone")
+    judge(fleet, tmp_path)
+    if published:
+        fleet.publish()
+    clone.note("for people")
+    clone.git("fetch", "-q", "origin")
+    clone.git("merge", "-q", "-s", "ours", "-m", "Merge", "origin/main")
+    clone.git("push", "-q", "origin", "HEAD:main")
+    assert PROGRESS not in fleet.repository.files(fleet.source)
+    refused(fleet, unreviewed=True)
+
+
+def test_a_merge_that_words_a_verdict_itself_is_refused(rolling: PublishedFleet, tmp_path: Path) -> None:
+    fleet = rolling.copy(tmp_path)
+    clone = Clone(fleet, tmp_path / "clone")
+    judge(fleet, tmp_path)
+    clone.note("for people")
+    clone.git("pull", "-q", "--no-rebase", "--no-edit")
+    progress = clone.folder / PROGRESS
+    progress.write_text(progress.read_text().replace("canary", "rest"))
+    clone.git("commit", "-q", "-a", "--amend", "--no-edit")
+    clone.git("push", "-q", "origin", "HEAD:main")
+    refused(fleet, unreviewed=True)
+
+
+def test_a_verdict_tampered_with_on_a_merged_branch_is_refused(judged: PublishedFleet, tmp_path: Path) -> None:
+    clone = Clone(judged, tmp_path / "clone")
+    progress = clone.folder / PROGRESS
+    clone.git("checkout", "-q", "-b", "side")
+    progress.write_text(progress.read_text().replace("canary", "rest"))
+    clone.git("commit", "-q", "-a", "-m", "Tamper")
+    clone.git("checkout", "-q", "main")
+    clone.note("for people")
+    clone.git("merge", "-q", "--no-edit", "side")
+    clone.git("push", "-q", "origin", "HEAD:main")
     refused(judged, unreviewed=True)
 
 
