@@ -33,6 +33,8 @@ class BadFleet:
     """Rules of the other findings that the same change deserves."""
     fleet: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of `fleet_files`."""
+    judged: Mapping[str, str] = field(default_factory=dict)
+    """Files of the judge that the valid fleet has besides."""
     base: bool = False
     """Whether the valid fleet is the base of the change."""
 
@@ -57,7 +59,7 @@ def edited(files: Mapping[str, bytes], edits: Mapping[str, Edit]) -> dict[str, b
 
 def check_bad(bad: BadFleet) -> CheckOutcome:
     """Check a bad fleet."""
-    files = fleet_files(**bad.fleet)
+    files = fleet_files(**bad.fleet) | {path: text.encode() for path, text in bad.judged.items()}
     return check(edited(files, bad.edits), files if bad.base else None, TODAY, CelConditions())
 
 
@@ -92,6 +94,17 @@ release: "{release}"
 graphs: []
 reason: wrong answers on 3 devices
 """
+PROGRESS = """\
+apiVersion: ringtide/v1
+kind: Progress
+rollout: digits-{release}
+candidate: "{release}"
+stable: {stable}
+phase: {phase}
+control: {{}}
+rings: [{rings}]
+last: {{kind: promote, reasons: [], at: {at}, evidence: progress/digits-{release}/0001.json}}
+"""
 WAIVER = """\
 apiVersion: ringtide/v1
 kind: Waiver
@@ -124,6 +137,14 @@ rings:
 def plan(*rings: str, control: str = "5%") -> str:
     """Write a ring plan; each ring is the text of a flow mapping without soak and deadline."""
     return PLAN.format(control=control, rings="".join(f"  - {{{ring}, soak: 1h, deadline: 3d}}\n" for ring in rings))
+
+
+def judged(release: str, phase: str, *rings: str, at: str = "2026-11-22T10:00:00Z") -> dict[str, str]:
+    """Write the progress of the rollout `digits-<release>` with these rings open."""
+    opened = ", ".join(f"{{name: {ring}, openedAt: {at}, cuts: {{}}, cohort: null}}" for ring in rings)
+    stable = f'"{release}"' if phase == "completed" else "null"
+    text = PROGRESS.format(release=release, phase=phase, stable=stable, rings=opened, at=at)
+    return {f"progress/digits-{release}.yaml": text}
 
 
 POLICIES = "policies/fleet.yaml"
@@ -505,6 +526,45 @@ BAD_FLEETS: tuple[BadFleet, ...] = (
         fleet=ROLLING,
     ),
     BadFleet(
+        rule="RT-ROLLOUT-003",
+        edits={PLACED: ('"1.0.0"', '"1.2.0"')},
+        at="placements/digits-everywhere.yaml:6:10",
+        message="a completed rollout keeps digits-everywhere at digits 1.1.0, so the edit has no effect",
+        fix="Fold the rollout: set `release` to its candidate and remove its file; or start a rollout.",
+        fleet=ROLLING,
+        judged=judged("1.1.0", "completed"),
+        base=True,
+    ),
+    BadFleet(
+        rule="RT-ROLLOUT-004",
+        edits={ROLL: ('"1.1.0"', '"1.2.0"')},
+        at="rollouts/digits-1.1.0.yaml:5:12",
+        message="digits-1.1.0 was judged with 1.1.0, and brings 1.2.0",
+        fix="Restore the candidate, and bring the other release by a rollout with a name of its own.",
+        fleet=ROLLING,
+        judged=judged("1.1.0", "rolling", "canary"),
+    ),
+    BadFleet(
+        rule="RT-ROLLOUT-005",
+        edits={ROLL: ROLLOUT.format(name="digits-1.1.0", candidate="1.1.0")},
+        at="rollouts/digits-1.1.0.yaml:3:7",
+        message="digits-1.1.0 finished with 1.1.0, and is there again",
+        fix="Give the rollout a name of its own.",
+        fleet={"release": "1.2.0"},
+        judged=judged("1.1.0", "completed"),
+        base=True,
+    ),
+    BadFleet(
+        rule="RT-ROLLOUT-006",
+        edits={"fleet.yaml": ("strata: []", "strata: [region]")},
+        at="fleet.yaml:4:9",
+        message="the strata have changed since digits-1.1.0 opened its first ring",
+        fix="Restore it until the rollout has finished; or remove the rollout, and start another.",
+        fleet=ROLLING,
+        judged=judged("1.1.0", "rolling", "canary"),
+        base=True,
+    ),
+    BadFleet(
         rule="RT-RELEASE-001",
         edits={RELEASE: ("    memory: 256MiB", "    memory: 512MiB")},
         at="rollouts/digits-1.1.0.yaml:5:12",
@@ -583,6 +643,16 @@ BAD_FLEETS: tuple[BadFleet, ...] = (
         at="devices/edge-l-0003.yaml:1:1",
         message="3 of 12 devices are gone, more than 20%",
         fix="Restore them, or set `state: retired` first and remove them in a later change.",
+        base=True,
+    ),
+    BadFleet(
+        rule="RT-GUARD-004",
+        edits={ROLL: None},
+        at="placements/digits-everywhere.yaml:6:10",
+        message="digits-1.1.0 completed with digits 1.1.0 and is gone, so digits-everywhere would run 1.0.0",
+        fix="Set `release` to its candidate, and remove with it every completed rollout of the placement.",
+        fleet=ROLLING,
+        judged=judged("1.1.0", "completed"),
         base=True,
     ),
     BadFleet(

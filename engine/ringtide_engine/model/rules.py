@@ -113,6 +113,23 @@ RULES = _table(
     ),
     _error("RT-ROLLOUT-002", "A rollout brings what the placement already runs.", "Remove the rollout."),
     _error(
+        "RT-ROLLOUT-003",
+        "A placement's release was edited while a completed rollout decides what runs.",
+        "Fold the rollout: set `release` to its candidate and remove its file; or start a rollout.",
+    ),
+    _error(
+        "RT-ROLLOUT-004",
+        "A rollout brings another release than the one that was judged under its name.",
+        "Restore the candidate, and bring the other release by a rollout with a name of its own.",
+    ),
+    _error("RT-ROLLOUT-005", "The name of a finished rollout is used again.", "Give the rollout a name of its own."),
+    _error(
+        "RT-ROLLOUT-006",
+        "What a rollout under way stands on was changed.",
+        "Restore it until the rollout has finished; or remove the rollout, and start another.",
+        waivable=True,
+    ),
+    _error(
         "RT-RELEASE-001",
         "No variant of a release fits the hardware it goes to.",
         "Add a variant that fits, or take the hardware class out of the cohort.",
@@ -147,6 +164,12 @@ RULES = _table(
         "RT-GUARD-003",
         "A large part of the devices was removed at once.",
         "Restore them, or set `state: retired` first and remove them in a later change.",
+        waivable=True,
+    ),
+    _error(
+        "RT-GUARD-004",
+        "A completed rollout was removed, and its release would not stay.",
+        "Set `release` to its candidate, and remove with it every completed rollout of the placement.",
         waivable=True,
     ),
     _error("RT-POLICY-001", "A policy set names a rule that does not exist.", "Name a rule of the library."),

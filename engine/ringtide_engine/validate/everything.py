@@ -2,6 +2,7 @@
 
 from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.finding import Finding
+from ringtide_engine.validate.changed_rollouts import changed_rollouts
 from ringtide_engine.validate.devices import devices
 from ringtide_engine.validate.guard import guard
 from ringtide_engine.validate.members import members_of
@@ -29,6 +30,10 @@ def validate(state: DesiredState, base: DesiredState | None = None) -> tuple[Fin
         *rollouts(state, members),
         *releases(state, members),
         *quarantined(state),
-        *(() if base is None else (*guard(state, base, members), *changed_releases(state, base))),
+        *(
+            ()
+            if base is None
+            else (*guard(state, base, members), *changed_releases(state, base), *changed_rollouts(state, base))
+        ),
     ]
     return tuple(sorted(found, key=lambda each: (each.place, each.rule, each.message)))

@@ -15,7 +15,13 @@ TOLERATED_EXCESS = 2
 
 
 def rollouts(state: DesiredState, members: Mapping[str, Sequence[Device]]) -> Iterator[Finding]:
-    """Yield what is wrong with the rollouts that are not finished."""
+    """Yield rollouts that are not those judged under their names, and what is wrong with the unfinished ones."""
+    for rollout in state.rollouts.values():
+        progress = state.progress.get(rollout.name)
+        if progress is not None and progress.candidate != rollout.candidate:
+            place = state.documents[rollout.path].place("/candidate")
+            message = f"{rollout.name} was judged with {progress.candidate}, and brings {rollout.candidate}"
+            yield finding("RT-ROLLOUT-004", place, message)
     for placement in state.placements.values():
         under_way = unfinished(state, placement)
         for other, rollout in pairwise(under_way):

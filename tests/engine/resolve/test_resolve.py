@@ -93,6 +93,14 @@ def test_before_the_first_ring_a_rollout_has_no_ranges() -> None:
     assert plan.candidate.release.version == "1.1.0"
 
 
+def test_progress_of_another_candidate_exposes_nobody() -> None:
+    rings = opened("canary", {"edge-m/region=eu": HALF})
+    other = progress_of("1.1.0", "rolling", rings, rollout="digits-1.2.0")
+    plan = of(resolve(desired_state(candidate="1.2.0", progress=other)), "edge-m-0001").rollout
+    assert plan is not None
+    assert (plan.candidate.release.version, plan.ranges) == ("1.2.0", ())
+
+
 def test_a_ring_by_share_takes_the_cut_of_the_stratum_and_nothing_where_the_judge_wrote_none() -> None:
     progress = progress_of("1.1.0", "rolling", opened("canary", {"edge-m/region=eu": QUARTER}))
     resolution = resolve(desired_state(candidate="1.1.0", progress=progress))
