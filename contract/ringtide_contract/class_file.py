@@ -2,7 +2,7 @@
 
 import itertools
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ringtide_contract import API_VERSION, fields
 from ringtide_contract.canonical import Json, decode, encode
@@ -29,6 +29,10 @@ class RingRange:
     """Seconds over which devices spread their start, by their bucket."""
     windows: tuple[Window, ...]
     """When a device may switch; empty means at any time."""
+
+    def start_of(self, bucket: int) -> datetime:
+        """Return when a device of this bucket may begin: the ring's opening, spread by the bucket."""
+        return self.not_before + timedelta(seconds=self.spread_s * bucket // max(1, self.cut))
 
     @classmethod
     def from_dict(cls, value: object) -> "RingRange":

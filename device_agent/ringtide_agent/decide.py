@@ -44,7 +44,6 @@ from ringtide_agent.state import (
     Work,
     advance,
 )
-from ringtide_contract.class_file import RingRange
 from ringtide_contract.ids import format_instant
 from ringtide_contract.manifest import Manifest
 from ringtide_contract.report import MAX_NOTE, Failure
@@ -337,7 +336,7 @@ def _gate(view: View, subject: Subject, order: Order) -> Wanted | Postponed:
 
     ring = order.assignment.ring
     if ring is not None:
-        start = start_in_ring(ring, order.assignment.bucket or 0)
+        start = ring.start_of(order.assignment.bucket or 0)
         if view.now < start:
             return postponed("start", start, f"ring {ring.ring} starts here at {format_instant(start)}")
         if not open_now(ring.windows, view.now):
@@ -345,11 +344,6 @@ def _gate(view: View, subject: Subject, order: Order) -> Wanted | Postponed:
             opening = "no window opens within eight days" if until is None else f"the next {format_instant(until)}"
             return postponed("window", until, f"outside the windows of ring {ring.ring}, {opening}")
     return Wanted(subject=subject, at_s=view.now_s, reason=f"{subject.release} is asked ({order.assignment.reason})")
-
-
-def start_in_ring(ring: RingRange, place: int) -> datetime:
-    """Return when a device of bucket `place` may begin: the ring's start, spread by the bucket."""
-    return ring.not_before + timedelta(seconds=ring.spread_s * place // max(1, ring.cut))
 
 
 def _running(view: View, manifest: Manifest, asked: str) -> str:
