@@ -18,6 +18,8 @@ from ringtide_engine.validate.everything import validate
 from ringtide_engine.validate.policy import AppliedRule, choose, judge
 from ringtide_engine.validate.waivers import waive
 
+_QUARANTINE = "RT-QUARANTINE-"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOutcome:
@@ -44,6 +46,19 @@ class CheckOutcome:
             FindingsError: It did not; the error carries the findings.
         """
         if self.state is None or not self.passed:
+            raise FindingsError(self.findings)
+        return self.state
+
+    def judged(self) -> DesiredState:
+        """Return the desired state of a change that is the judge's alone.
+
+        What people wrote is published already, so its errors are recorded and stop no verdict: a roll back least of all.
+
+        Raises:
+            FindingsError: It cannot be read, or brings, places or pins what is quarantined.
+        """
+        blocking = any(each.severity == "error" and each.rule.startswith(_QUARANTINE) for each in self.findings)
+        if self.state is None or blocking:
             raise FindingsError(self.findings)
         return self.state
 

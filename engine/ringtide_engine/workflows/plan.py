@@ -23,7 +23,7 @@ class Planned:
     plan: Plan
     """The plan."""
     findings: tuple[Finding, ...]
-    """What `check` found; no error is among them."""
+    """What `check` found; an error is among them only where nothing but the judge's files differ."""
     checked: CheckOutcome | None
     """The check of the head's files; None where the judge has moved on and other files were checked for the plan."""
 
@@ -42,12 +42,12 @@ def plan_change(
         engine: Evaluates policy conditions.
 
     Raises:
-        FindingsError: The desired state has errors.
+        FindingsError: The desired state has errors, and people changed it.
         InputError: It cannot be compiled.
     """
     seen = with_judgement_of(base_files, files)
     outcome = check(seen, base_files, today, engine)
-    side, base = _side(outcome.accepted()), outcome.base
+    side, base = _side(outcome.judged() if seen == base_files else outcome.accepted()), outcome.base
     under_way = {each.rollout.rollout for each in side.resolution.assignments if each.rollout is not None}
     units = {name: rollout_units(side.state, side.resolution, name) for name in sorted(under_way)}
     policy = sha256(outcome.policy_verdict)

@@ -32,7 +32,7 @@ from ringtide_engine.model.publication import (
 from ringtide_engine.ports import ConflictError, Notifier, Repository, StatementSigner, TufSigner
 from ringtide_engine.resolve import resolve
 from ringtide_engine.workflows.check import check
-from ringtide_engine.workflows.plan import plan_change
+from ringtide_engine.workflows.plan import plan_change, with_judgement_of
 from ringtide_engine.workflows.published import (
     believed,
     generation_record,
@@ -101,7 +101,7 @@ def publish(
         dry_run: Compute and check everything, sign and write nothing.
 
     Raises:
-        FindingsError: The desired state has errors.
+        FindingsError: The desired state has errors that are not published already.
         InputError: No plan was approved, or trust was not established.
         TrustError: The plan is not the approved one, a verdict does not follow from its evidence, the source does not
             follow the one published last, or keys do not fit.
@@ -212,7 +212,8 @@ def _anew(
     _check_verdicts(publisher, newest, since)
     planned = plan_change(base_files, files, today=now.date(), engine=publisher.policies)
     outcome = planned.checked or check(files, base_files, now.date(), publisher.policies)
-    state, plan = outcome.accepted(), planned.plan
+    is_judged = base_files is not None and with_judgement_of(base_files, files) == base_files
+    state, plan = outcome.judged() if is_judged else outcome.accepted(), planned.plan
     published = plan.is_empty and last is not None and approval.plan == last.publication.plan
     if approval.plan is not None and approval.plan != plan.digest and not published:
         raise TrustError("PUBLISH-PLAN", f"the plan is {plan.digest} now, not the approved {approval.plan[:64]}")

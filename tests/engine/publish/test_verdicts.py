@@ -7,14 +7,33 @@ from pathlib import Path
 
 import pytest
 
+from fakes.fleet_files import fleet_files
 from fakes.fleet_pair import RacingRepository, bare
-from fakes.published_fleet import PublishedFleet, published_fleet
+from fakes.published_fleet import PublishedFleet, published_fleet, unpublished_fleet
 from ringtide_contract.errors import InputError, TrustError
-from ringtide_engine.model.publication import PLAN_RECORD
+from ringtide_engine.model.finding import FindingsError
+from ringtide_engine.model.publication import PLAN_RECORD, POLICY_RECORD
 from ringtide_engine.workflows.advance import advance
 
 PROGRESS = "progress/digits-1.1.0.yaml"
 EVIDENCE = "progress/digits-1.1.0/0001.json"
+
+POLICY = b"""apiVersion: ringtide/v1
+kind: PolicySet
+name: fleet
+rules:
+  - rule: release-licence-allowed
+    parameters: {allowed: [MIT]}
+"""
+WAIVER = b"""apiVersion: ringtide/v1
+kind: Waiver
+name: licence
+rule: release-licence-allowed
+scope: ["models/digits/*.yaml"]
+reason: the lawyers look at it until the end of the day
+owner: ops@example.org
+expires: 2026-11-24
+"""
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +196,24 @@ def test_a_verdict_tampered_with_on_a_merged_branch_is_refused(judged: Published
     clone.git("merge", "-q", "--no-edit", "side")
     clone.git("push", "-q", "origin", "HEAD:main")
     refused(judged, unreviewed=True)
+
+
+def test_an_expired_waiver_stops_a_person_and_no_verdict(tmp_path: Path) -> None:
+    files = fleet_files(12, rollout="1.1.0")
+    fleet = unpublished_fleet(tmp_path, {**files, "policies/fleet.yaml": POLICY, "waivers/licence.yaml": WAIVER})
+    fleet.publish(unreviewed=True)
+    judge(fleet, tmp_path)
+    fleet.later(timedelta(days=3))
+    assert fleet.publish().generation == 2
+    assert b'"rule":"release-licence-allowed","severity":"error"' in fleet.files[POLICY_RECORD]
+    assert fleet.verify().recompiled
+
+    fleet.edit("models/digits/1.0.0.yaml", "riskTier: low", "riskTier: low\nattempt: 1")
+    before = fleet.refs()
+    with pytest.raises(FindingsError) as caught:
+        fleet.publish(unreviewed=True)
+    assert "release-licence-allowed" in {each.rule for each in caught.value.findings if each.severity == "error"}
+    assert fleet.refs() == before
 
 
 def test_refresh_leaves_a_verdict_for_the_next_publish(judged: PublishedFleet) -> None:
