@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Literal
 
 from ringtide_contract.acceptance import GROUND, accept_statement
 from ringtide_contract.bundle import check_bundle, write_bundle
-from ringtide_contract.envelope import IN_TOTO
+from ringtide_contract.envelope import IN_TOTO, Envelope
 from ringtide_contract.errors import InputError, TransientError, TrustError
 from ringtide_contract.ids import sha256
 from ringtide_contract.keys import key_hint
@@ -166,9 +167,19 @@ def _publish(
         return _outcome(kind, work, signed, None)
 
     # Write.
+    before = lying.files if lying else {}
+    tuf = partial(
+        publisher.tuf.metadata,
+        previous={path: content for path, content in before.items() if is_tuf(path)},
+        trust=trust_files,
+        now=now,
+        timestamp_lifetime=work.fleet.timestamp_lifetime,
+    )
     parent, number, bundle = branch, signed or 0, last.bundle if last else b""
     if is_new:
         number = next_generation(repository, branch, last, trust.epoch)
+        publication = _publication(work, trust.epoch, number, last, now)
+        tuf(bundle=_unsigned(publication))  # what the custody refuses shall not burn a generation
         parent = repository.commit(
             PUBLISHED,
             parent=branch,
@@ -176,16 +187,8 @@ def _publish(
             message=f"Reserve generation {number}\n",
             at=now,
         )
-        bundle = _sign(publisher.statement, work, trust.epoch, number, last, now)
-    before = lying.files if lying else {}
-    metadata = publisher.tuf.metadata(
-        previous={path: content for path, content in before.items() if is_tuf(path)},
-        trust=trust_files,
-        bundle=bundle,
-        now=now,
-        timestamp_lifetime=work.fleet.timestamp_lifetime,
-    )
-    files = {**work.tree.files, **metadata, PLAN_RECORD: work.plan, POLICY_RECORD: work.policy}
+        bundle = _sign(publisher.statement, publication)
+    files = {**work.tree.files, **tuf(bundle=bundle), PLAN_RECORD: work.plan, POLICY_RECORD: work.policy}
     commit = repository.commit(
         PUBLISHED,
         parent=parent,
@@ -241,12 +244,8 @@ def _again(repository: Repository, last: Published, newest: str, *, stale: bool)
     return _Work(source=last.publication.source, fleet=fleet.fleet, tree=tree, plan=plan, policy=policy)
 
 
-def _sign(
-    signer: StatementSigner, work: _Work, epoch: int, generation: int, last: Published | None, now: datetime
-) -> bytes:
-    """Sign a statement and return its bundle, which must pass the rules that devices apply."""
-    key = signer.public_key()
-    publication = Publication(
+def _publication(work: _Work, epoch: int, generation: int, last: Published | None, now: datetime) -> Publication:
+    return Publication(
         fleet=work.fleet.name,
         epoch=epoch,
         generation=generation,
@@ -261,9 +260,19 @@ def _sign(
         plan=sha256(work.plan),
         previous=None if last is None else Previous(generation=last.publication.generation, sha256=last.payload),
     )
+
+
+def _unsigned(publication: Publication) -> bytes:
+    """Return a bundle that no device believes."""
+    return write_bundle(Envelope(payload=publication.encode(), payload_type=IN_TOTO, signature=bytes(64)), "unsigned")
+
+
+def _sign(signer: StatementSigner, publication: Publication) -> bytes:
+    """Sign a statement and return its bundle, which must pass the rules that devices apply."""
+    key = signer.public_key()
     bundle = write_bundle(signer.seal(IN_TOTO, publication.encode()), key_hint(key))
-    trust = TrustPolicy(fleet=work.fleet.name, epoch=epoch, statement_keys={key_hint(key): key})
-    accept_statement(bundle, trust=trust, fleet=work.fleet.name, floor=GROUND, now=now)
+    trust = TrustPolicy(fleet=publication.fleet, epoch=publication.epoch, statement_keys={key_hint(key): key})
+    accept_statement(bundle, trust=trust, fleet=publication.fleet, floor=GROUND, now=publication.issued_at)
     return bundle
 
 

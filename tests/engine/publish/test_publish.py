@@ -165,6 +165,17 @@ def test_a_statement_key_that_the_trust_policy_does_not_name_is_refused(fleet: P
 def test_online_keys_that_the_root_does_not_name_are_refused(fleet: PublishedFleet, tmp_path: Path) -> None:
     fleet.publisher = replace(fleet.publisher, tuf=TufCustody(key_folder(tmp_path / "stranger", "stranger", "tuf")))
     refused(fleet, "CUSTODY-KEY", refresh=True)
+    fleet.edit(PLACEMENT, "1.0.0", "1.1.0")
+    refused(fleet, "CUSTODY-KEY", unreviewed=True)
+
+
+def test_wrong_online_keys_burn_no_generation_of_a_new_fleet(tmp_path: Path) -> None:
+    fleet = unpublished_fleet(tmp_path, fleet_files())
+    ours = fleet.publisher
+    fleet.publisher = replace(ours, tuf=TufCustody(key_folder(tmp_path / "stranger", "stranger", "tuf")))
+    refused(fleet, "CUSTODY-KEY", unreviewed=True)
+    fleet.publisher = ours
+    assert fleet.publish(unreviewed=True).generation == 1
 
 
 def test_trust_of_another_fleet_is_refused(tmp_path: Path) -> None:
