@@ -153,6 +153,7 @@ def _publish(
     if refresh and last is not None:
         work = _again(repository, last, newest, stale=stale)
     else:
+        _check_verdicts(publisher, newest, _replayed_until(repository, last or lying, newest))
         work = _anew(publisher, approval, last, newest, now)
     _check_keys(publisher.statement, trust, work.fleet)
     is_new = last is None or work.tree.head != last.head or stale
@@ -212,7 +213,6 @@ def _anew(
     since = last.publication.source.commit if last else None
     files = repository.files(newest)
     base_files = repository.files(since) if since else None
-    _check_verdicts(publisher, newest, since)
     planned = plan_change(base_files, files, today=now.date(), engine=publisher.policies)
     outcome = planned.checked or check(files, base_files, now.date(), publisher.policies)
     is_judged = base_files is not None and with_judgement_of(base_files, files) == base_files
@@ -291,6 +291,20 @@ def _check_descent(repository: Repository, last: Published | None, newest: str) 
         raise TrustError("PUBLISH-SOURCE", f"the source published last is not in this repository: {error}") from error
     if not follows:
         raise TrustError("PUBLISH-SOURCE", f"{newest} does not follow the source that was published last")
+
+
+def _replayed_until(repository: Repository, lying: Published | None, newest: str) -> str | None:
+    """Return the source of what was published last, in whichever epoch: its verdicts were replayed by the tool of then.
+
+    A newer judge words verdicts in other ways, so after a raised epoch the whole history might never replay again.
+    """
+    if lying is None:
+        return None
+    source = lying.publication.source.commit
+    try:
+        return source if repository.is_ancestor(source, newest) else None
+    except InputError:
+        return None
 
 
 def _check_verdicts(publisher: Publisher, newest: str, since: str | None) -> None:

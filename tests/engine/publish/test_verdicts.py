@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -214,6 +215,17 @@ def test_an_expired_waiver_stops_a_person_and_no_verdict(tmp_path: Path) -> None
         fleet.publish(unreviewed=True)
     assert "release-licence-allowed" in {each.rule for each in caught.value.findings if each.severity == "error"}
     assert fleet.refs() == before
+
+
+def test_a_raised_epoch_replays_only_what_was_not_published(judged: PublishedFleet) -> None:
+    judged.publish()
+    replayed: list[str] = []
+    judged.publisher = replace(judged.publisher, replay=lambda _, commit, **__: replayed.append(commit))
+    judged.establish(root=None, online=None, epoch=2)
+    tampered = judged.change({PROGRESS: judged.repository.files(judged.source)[PROGRESS].replace(b"canary", b"rest")})
+    mended = judged.change({PROGRESS: judged.repository.files(judged.published.publication.source.commit)[PROGRESS]})
+    assert judged.publish(unreviewed=True).generation == 1
+    assert replayed == [tampered, mended]
 
 
 def test_refresh_leaves_a_verdict_for_the_next_publish(judged: PublishedFleet) -> None:
