@@ -82,12 +82,16 @@ def publisher(repository: "Repository", statement_keys: Path, tuf_keys: Path, hi
         from ringtide_engine.adapters.mqtt_notifier import MqttNotifier
 
         notifier = MqttNotifier(hint)
+
+    def replay_now(fleet: "Repository", commit: str) -> None:
+        replay(fleet, commit, now=clock().now())
+
     return Publisher(
         repository=repository,
         statement=FolderStatementSigner(statement_keys),
         tuf=TufCustody(tuf_keys),
         policies=policies(),
-        replay=replay,
+        replay=replay_now,
         notifier=notifier,
     )
 

@@ -10,8 +10,9 @@ import pytest
 
 from fakes.fleet_files import fleet_files
 from fakes.fleet_pair import RacingRepository, bare
-from fakes.published_fleet import PublishedFleet, published_fleet, unpublished_fleet
+from fakes.published_fleet import PublishedFleet, key_folder, published_fleet, unpublished_fleet
 from ringtide_contract.errors import InputError, TrustError
+from ringtide_engine import wiring
 from ringtide_engine.model.finding import FindingsError
 from ringtide_engine.model.publication import PLAN_RECORD, POLICY_RECORD
 from ringtide_engine.workflows.advance import advance
@@ -215,6 +216,18 @@ def test_an_expired_waiver_stops_a_person_and_no_verdict(tmp_path: Path) -> None
         fleet.publish(unreviewed=True)
     assert "release-licence-allowed" in {each.rule for each in caught.value.findings if each.severity == "error"}
     assert fleet.refs() == before
+
+
+def test_a_verdict_from_the_future_is_refused(rolling: PublishedFleet, tmp_path: Path) -> None:
+    fleet = rolling.copy(tmp_path)
+    folders = [key_folder(tmp_path / custody, "us", custody) for custody in ("statement", "tuf")]
+    fleet.now = fleet.now.replace(year=2500)
+    judge(fleet, tmp_path)
+    without_clock = fleet.publisher
+    fleet.publisher = wiring.publisher(fleet.repository, *folders)
+    refused(fleet)
+    fleet.publisher = without_clock
+    assert fleet.publish().generation == 2, "nothing else speaks against it"
 
 
 def test_a_raised_epoch_replays_only_what_was_not_published(judged: PublishedFleet) -> None:
