@@ -10,11 +10,13 @@ from ringtide_contract.errors import TrustError
 
 
 class SigstoreSecondOpinion:
-    """Implements `ports.SecondOpinion` with `sigstore-models`."""
+    """Implements `ports.SecondOpinion` with sigstore-python's statement and the bundle model beneath it."""
 
     def payload(self, bundle: bytes) -> bytes:
         """Return the in-toto payload that sigstore's model finds."""
-        from sigstore_models.bundle.v1 import Bundle  # takes half a second to import
+        from sigstore.dsse import Statement  # these two take a second to import
+        from sigstore.errors import Error
+        from sigstore_models.bundle.v1 import Bundle
 
         if len(bundle) > MAX_BUNDLE_BYTES:
             raise TrustError("SIGSTORE-FORM", f"a bundle of {len(bundle)} bytes")
@@ -27,4 +29,9 @@ class SigstoreSecondOpinion:
             raise TrustError("SIGSTORE-FORM", "sigstore's model sees no envelope signed by a managed key")
         if envelope.payload_type != IN_TOTO:
             raise TrustError("SIGSTORE-FORM", f"sigstore's model sees the payload type {envelope.payload_type!r}")
-        return bytes(envelope.payload)
+        payload = bytes(envelope.payload)
+        try:
+            Statement(payload)
+        except Error as error:
+            raise TrustError("SIGSTORE-FORM", "sigstore reads no in-toto statement in the bundle") from error
+        return payload
