@@ -22,6 +22,28 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StratumRow:
+    """The part of a row that lies in one stratum."""
+
+    stratum: str
+    """Stratum; empty where the devices are no longer served."""
+    now: int
+    """Devices that change with the next publication."""
+    later: int
+    """Devices that change when the ring opens, if the fleet stays as it is."""
+    held: int
+    """Devices of both that take nothing new until they are released."""
+    pinned: int
+    """Devices beside them that a pin keeps where they are."""
+    blocked: int
+    """Devices beside them that cannot take the release: no variant of it fits, or it is quarantined."""
+    fetch_bytes: int
+    """Bytes that these devices together will fetch."""
+    variants: tuple[str, ...]
+    """Names of the variants chosen, sorted; none where the model is taken away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRow:
     """One line of a plan as people read it; no part of the digest."""
 
@@ -45,6 +67,10 @@ class PlanRow:
     """Devices beside them that a pin keeps where they are."""
     fetch_bytes: int
     """Bytes that these devices together will fetch: artifacts that they do not run already."""
+    blocked: int = 0
+    """Devices beside them that cannot take the release: no variant of it fits, or it is quarantined."""
+    strata: tuple[StratumRow, ...] = ()
+    """The same by stratum, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
