@@ -6,13 +6,17 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from ringtide_contract.envelope import Envelope
-from ringtide_contract.errors import TransientError
+from ringtide_contract.errors import InputError, TransientError
 from ringtide_contract.ids import Digest
 from ringtide_contract.keys import PublicKey
 
 
 class ConflictError(TransientError):
     """Somebody else moved the branch first; read again, compute again, try again."""
+
+
+class ReadOnlyTokenError(InputError):
+    """The token may read and not write, as that of a pull request from a fork."""
 
 
 class Clock(Protocol):
@@ -210,3 +214,54 @@ class Notifier(Protocol):
         Raises:
             TransientError: The broker did not take it.
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comment:
+    """One comment on a pull request."""
+
+    id: int
+    """Number; a later comment has a higher one."""
+    author: str
+    """Login of the person or app that wrote it."""
+    body: str
+    """Text as it was sent."""
+
+
+class PullRequest(Protocol):
+    """The comments of one pull request.
+
+    Every method raises InputError where the request will always be refused (ReadOnlyTokenError where only writing is),
+    and TransientError where the service does not answer in time.
+    """
+
+    def own_login(self) -> str:
+        """Return the login under which the token's comments stand."""
+
+    def comments(self) -> tuple[Comment, ...]:
+        """Return all comments, oldest first."""
+
+    def create(self, body: str) -> Comment:
+        """Write a comment."""
+
+    def edit(self, comment: int, body: str) -> bool:
+        """Give a comment another text; False where it is gone."""
+
+    def delete(self, comment: int) -> None:
+        """Delete a comment, unless it is gone already."""
+
+
+class Forge(Protocol):
+    """Where pull requests are; keeps the plans of checked commits, too, where no change of the repository reaches them.
+
+    Every method raises what those of `PullRequest` raise.
+    """
+
+    def pull_request(self, number: int) -> PullRequest:
+        """Return a pull request by its number."""
+
+    def record(self, commit: str, plan: Digest) -> None:
+        """Record that a plan passed the check of a commit."""
+
+    def recorded(self, commit: str) -> Digest | None:
+        """Return the plan recorded last for a commit, or for the head of the pull request that was merged as it."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ringtide_contract.keys import PrivateKey, PublicKey
     from ringtide_engine.model.policy import PolicyEngine
-    from ringtide_engine.ports import ArtifactStore, Clock, Repository, SecondOpinion, TrustReader
+    from ringtide_engine.ports import ArtifactStore, Clock, Forge, Repository, SecondOpinion, TrustReader
     from ringtide_engine.workflows.add_model import ModelFiles
     from ringtide_engine.workflows.publish import Publisher
 
@@ -191,3 +191,20 @@ def private_keys(folder: Path) -> "Mapping[str, PrivateKey]":
     from ringtide_engine.adapters import key_folders
 
     return key_folders.private_keys(folder)
+
+
+def github(base: str, repository: str, token: str, app: str | None = None) -> "Forge":
+    """Return one repository on GitHub.
+
+    Args:
+        base: Address of the API.
+        repository: `owner/name`.
+        token: Bearer token.
+        app: Slug of the app whose records of plans count; that of GitHub Actions where None.
+
+    Raises:
+        InputError: An address over which the token would travel in the clear, or no repository or token.
+    """
+    from ringtide_engine.adapters.github_api import APP_SLUG, GitHubApi
+
+    return GitHubApi(base, repository, token, app=app or APP_SLUG)

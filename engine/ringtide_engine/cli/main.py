@@ -27,6 +27,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "why": "Say why a device runs what it runs.",
         "get": "List devices, rollouts or releases.",
         "policy": "Work on policy rules.",
+        "github": "Put the plan where reviewers read it.",
     }
 )
 """Verb to the line that `--help` shows; the verb lives in `ringtide_engine.cli.<verb>` as `<verb>_command`."""
