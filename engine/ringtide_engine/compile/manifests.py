@@ -5,7 +5,8 @@ from ringtide_contract.ids import Digest, sha256
 from ringtide_contract.manifest import Artifact, Golden, Manifest, Runtime
 from ringtide_contract.tree import manifest_path
 from ringtide_engine.model.assignment import Choice
-from ringtide_engine.model.desired import Fleet, HardwareClass, ReleaseFile
+from ringtide_engine.model.desired import Fleet, HardwareClass
+from ringtide_engine.model.releases import ReleaseFile
 
 
 class Manifests:

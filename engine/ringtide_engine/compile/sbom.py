@@ -22,7 +22,7 @@ from ringtide_contract.canonical import encode
 from ringtide_contract.errors import InputError
 from ringtide_contract.ids import sha256
 from ringtide_contract.manifest import TensorSpec
-from ringtide_engine.model.desired import Release, ReleaseFile, Variant
+from ringtide_engine.model.releases import Release, ReleaseFile, Variant
 
 RUNTIME = "onnxruntime"
 

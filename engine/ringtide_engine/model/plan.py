@@ -26,7 +26,7 @@ class StratumRow:
     """The part of a row that lies in one stratum."""
 
     stratum: str
-    """Stratum; empty where the devices are no longer served."""
+    """Stratum; the former one where the devices are no longer served."""
     now: int
     """Devices that change with the next publication."""
     later: int

@@ -6,7 +6,8 @@ from datetime import date
 
 from ringtide_contract.ids import sha256
 from ringtide_engine.compile import compile_tree
-from ringtide_engine.compile.plan import Side, make_plan
+from ringtide_engine.compile.plan import make_plan
+from ringtide_engine.compile.sides import Side
 from ringtide_engine.judge.documents import is_judge_path
 from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.finding import Finding

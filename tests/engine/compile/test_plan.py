@@ -8,7 +8,8 @@ from ringtide_contract.ids import DeviceId, Digest
 from ringtide_contract.membership import EVERYBODY
 from ringtide_engine.compile import compile_tree
 from ringtide_engine.compile.forecast import forecast
-from ringtide_engine.compile.plan import Side, make_plan
+from ringtide_engine.compile.plan import make_plan
+from ringtide_engine.compile.sides import Side
 from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.plan import Plan, PlanRow
 from ringtide_engine.resolve import resolve, rollout_units

@@ -1,0 +1,121 @@
+"""When the rings of a rollout can begin and be done, if nothing goes wrong and the fleet stays as it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ringtide_contract.windows import Window, next_opening
+from ringtide_engine.compile.words import count, duration, percent
+from ringtide_engine.model.desired import DesiredState, Gate, Ring, Rollout
+from ringtide_engine.model.plan_report import Estimate
+from ringtide_engine.model.steady_state import unfinished
+
+LOOK_AHEAD = timedelta(days=14)
+"""A window that does not open within this span is called closed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingTimes:
+    """The times of one ring."""
+
+    starts: Estimate
+    """When its first device can switch."""
+    finishes: Estimate
+    """When its soak can be over."""
+    waits: timedelta | None
+    """From the ring's opening to its first window; None where no window opens, or the opening is unknown."""
+    takes: timedelta | None
+    """From the ring's opening to its finish."""
+
+
+def ring_times(state: DesiredState, rollout: Rollout, now: datetime) -> Mapping[str, RingTimes]:
+    """Walk the rings of a rollout: the opening of the window, spread, probation and soak, one ring after the other.
+
+    Args:
+        state: The desired state.
+        rollout: A rollout of it that has not finished.
+        now: The present, to the minute.
+    """
+    placement = state.placements[rollout.placement]
+    candidate = state.releases.get((placement.model, rollout.candidate))
+    probation = (candidate.probation if candidate else None) or state.fleet.probation
+    proven = timedelta(seconds=probation.seconds)
+    progress = state.progress.get(rollout.name)
+    opened = {each.name: each.opened_at for each in progress.rings} if progress else {}
+    newest = next(reversed(opened), None)
+    at: Estimate = _first(state, rollout, now)
+    answer: dict[str, RingTimes] = {}
+    for ring in state.ring_plans[rollout.ring_plan].rings:
+        if ring.name in opened and ring.name != newest:
+            done = Estimate(at=None, reason="it has passed")
+            begun = Estimate(at=_minute(opened[ring.name]), reason="opened")
+            answer[ring.name] = RingTimes(starts=begun, finishes=done, waits=None, takes=None)
+            continue
+        if ring.name in opened:
+            at = Estimate(at=max(now, opened[ring.name]), reason="the ring is open")
+        times = _times(ring, at, proven)
+        answer[ring.name] = times
+        at = times.finishes
+        if at.at is not None:
+            at = Estimate(at=at.at, reason=f"once ring {ring.name} has passed its gates")
+        else:
+            at = Estimate(at=None, reason=f"after ring {ring.name}, of which no finish is known")
+    return answer
+
+
+def gate_words(gate: Gate) -> str:
+    """Write a gate for people: `updateSuccess at least 95%, over 3 devices and 50 requests`."""
+    least = count(gate.min_devices)
+    least += f" and {count(gate.min_requests, 'request')}" if gate.min_requests else ""
+    if gate.compare == "noWorseThanControl":
+        return f"{gate.metric} no worse than the control by more than {percent(gate.limit)}, over {least}"
+    sense = "at most" if gate.compare == "atMost" else "at least"
+    return f"{gate.metric} {sense} {percent(gate.limit)}, over {least}"
+
+
+def ring_words(ring: Ring) -> tuple[str, ...]:
+    """Write what must hold to leave a ring."""
+    soak = f"{percent(ring.quorum)} of reachable devices confirmed, then a soak of {duration(ring.soak)}"
+    return (soak, *(gate_words(gate) for gate in ring.gates))
+
+
+def _first(state: DesiredState, rollout: Rollout, now: datetime) -> Estimate:
+    """Return when the first ring that has not opened can open, as far as other rollouts let it."""
+    others = [each for each in unfinished(state, state.placements[rollout.placement]) if each.name != rollout.name]
+    if rollout.name in state.progress or not others:
+        return Estimate(at=now, reason="with the next verdict")
+    ahead = [each.name for each in others if each.name in state.progress or each.name < rollout.name]
+    if not ahead:
+        return Estimate(at=now, reason="with the next verdict")
+    return Estimate(at=None, reason=f"waits for the rollout {ahead[0]} of the same placement")
+
+
+def _times(ring: Ring, opens: Estimate, proven: timedelta) -> RingTimes:
+    if opens.at is None:
+        return RingTimes(starts=opens, finishes=opens, waits=None, takes=None)
+    first, last = opening(ring.windows, opens.at), opening(ring.windows, opens.at + ring.spread)
+    if first is None or last is None:
+        closed = Estimate(at=None, reason=f"its windows do not open within {duration(LOOK_AHEAD)}")
+        return RingTimes(starts=closed, finishes=closed, waits=None, takes=None)
+    finish = last + proven + ring.soak
+    parts = [("spread", ring.spread), ("probation", proven), ("soak", ring.soak)]
+    made = " + ".join(f"{name} {duration(span)}" for name, span in parts if span) or "at once"
+    window = "" if first == opens.at else ", when its window opens"
+    return RingTimes(
+        starts=Estimate(at=_minute(first), reason=f"{opens.reason}{window}"),
+        finishes=Estimate(at=_minute(finish), reason=made),
+        waits=first - opens.at,
+        takes=finish - opens.at,
+    )
+
+
+def opening(windows: tuple[Window, ...], after: datetime) -> datetime | None:
+    """Return when a window is next open, None where none opens within `LOOK_AHEAD`."""
+    found = next_opening(windows, after)  # looks eight days ahead
+    if found is None:
+        found = next_opening(windows, after + timedelta(days=7))
+    return None if found is None or found > after + LOOK_AHEAD else found
+
+
+def _minute(instant: datetime) -> datetime:
+    return instant.replace(second=0, microsecond=0)
