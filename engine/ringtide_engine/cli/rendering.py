@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeVar
 import click
 
 from ringtide_engine.model.finding import Finding, Severity
+from ringtide_engine.render.findings_json import findings_data as findings_data  # verbs write findings by this module
+from ringtide_engine.render.untrusted import log_line
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Output = Literal["table", "json", "yaml", "name"]
@@ -50,22 +52,6 @@ def write_findings(findings: Sequence[Finding], files: Mapping[str, bytes]) -> N
     click.echo(findings_text(findings, files, colour=colour), color=colour)
 
 
-def findings_data(findings: Sequence[Finding]) -> list[dict[str, Any]]:
-    """Return findings as plain values."""
-    return [
-        {
-            "rule": each.rule,
-            "severity": each.severity,
-            "path": each.place.path,
-            "line": each.place.line,
-            "column": each.place.column,
-            "message": each.message,
-            "fix": each.fix,
-        }
-        for each in findings
-    ]
-
-
 def summary(findings: Sequence[Finding]) -> str:
     """Count findings in words: `2 errors, 1 warning`, or `no findings`."""
     counts = {kind: sum(each.severity == kind for each in findings) for kind in _COLOURS}
@@ -101,9 +87,9 @@ def talk(text: str) -> None:
 
 def _finding(each: Finding, source: bytes | None, *, colour: bool) -> str:
     severity = click.style(each.severity, fg=_COLOURS[each.severity], bold=True) if colour else each.severity
-    lines = [f"{_one_line(str(each.place))}: {severity}[{each.rule}]: {_one_line(each.message)}"]
+    lines = [f"{log_line(str(each.place))}: {severity}[{each.rule}]: {log_line(each.message)}"]
     lines += _source(each, source) if source is not None else []
-    return "\n".join([*lines, f"  fix: {_one_line(each.fix)}"])
+    return "\n".join([*lines, f"  fix: {log_line(each.fix)}"])
 
 
 def _source(each: Finding, source: bytes) -> list[str]:
@@ -111,12 +97,8 @@ def _source(each: Finding, source: bytes) -> list[str]:
     if not 1 <= each.place.line <= len(lines):
         return []
     text = lines[each.place.line - 1].replace("\t", " ")
-    if not text.isprintable() or len(text) > MAX_LINE:
+    if not text.isprintable() or len(text) > MAX_LINE or "##[" in text:
         return []
     caret = " " * min(each.place.column - 1, len(text)) + "^"
-    return [f"    {text}", f"    {caret}"]
-
-
-def _one_line(text: str) -> str:
-    """Return text that cannot move the cursor or forge a line of output."""
-    return "".join(sign if sign.isprintable() else "\ufffd" for sign in " ".join(text.split()))
+    number = f"  {each.place.line}"  # before the line, or a CI runner might read the line as a command
+    return [f"{number} | {text}", f"{' ' * len(number)} | {caret}"]

@@ -41,6 +41,8 @@ class Finding:
     """What is wrong, with the values."""
     fix: str
     """What to do about it, one sentence in the imperative."""
+    waiver: str | None = None
+    """Name of the waiver that covers it; None where none does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

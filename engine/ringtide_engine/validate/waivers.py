@@ -47,7 +47,7 @@ def waive(
             continue
         used.add(waiver_.name)
         message = f"{each.message} (waived by {waiver_.name} until {waiver_.expires.isoformat()}: {waiver_.reason})"
-        answer.append(replace(each, severity="info", message=message))
+        answer.append(replace(each, severity="info", message=message, waiver=waiver_.name))
     for waiver in in_force:
         if waiver.name not in used:
             message = f"{waiver.name} covers no finding"

@@ -60,8 +60,8 @@ def test_an_error_is_shown_with_its_line_a_caret_and_a_fix_and_exits_3(fleet: Pa
     result = ringtide("check", fleet, code=3)
     assert result.stdout == (
         "rings/standard.yaml:18:12: error[RT-RING-003]: share must grow from ring to ring (got 25% after 25%)\n"
-        "        share: 25%\n"
-        "               ^\n"
+        "  18 |     share: 25%\n"
+        "     |            ^\n"
         "  fix: Order the rings by share, smallest first.\n"
     )
     assert result.stderr == "refused: 1 error\n"
@@ -76,6 +76,60 @@ def test_json_goes_to_stdout_alone(fleet: Path) -> None:
     ]
 
 
+def test_one_format_goes_to_stdout_and_several_into_a_folder(fleet: Path, tmp_path: Path) -> None:
+    lay_out(fleet, {"ring/x.yaml": b"a: 1\n"})
+    sarif = json.loads(ringtide("check", fleet, "-o", "sarif").stdout)
+    assert sarif["runs"][0]["results"][0]["ruleId"] == "RT-FILE-002"
+    assert ringtide("check", fleet, "-o", "github").stdout.startswith("::warning file=ring/x.yaml,line=1,col=1,")
+    assert "<testsuite " in ringtide("check", fleet, "-o", "junit").stdout
+    result = ringtide("check", fleet, "--output-dir", tmp_path / "out")
+    assert "warning[RT-FILE-002]" in result.stdout
+    assert {each.name for each in (tmp_path / "out").iterdir()} == {
+        "findings.json", "findings.sarif", "junit.xml", "annotations.txt",
+    }  # fmt: skip
+    assert json.loads((tmp_path / "out/findings.sarif").read_text()) == sarif
+    two = ringtide("check", fleet, "-o", "json", "-o", "github", "--output-dir", tmp_path / "two")
+    assert two.stdout == ""
+    assert sorted(each.name for each in (tmp_path / "two").iterdir()) == ["annotations.txt", "findings.json"]
+
+
+def test_files_are_written_although_the_check_refuses(fleet: Path, tmp_path: Path) -> None:
+    lay_out(fleet, edited(fleet_files(3), {"rings/standard.yaml": ("share: 50%", "share: 25%")}))
+    ringtide("check", fleet, "--output-dir", tmp_path / "out", code=3)
+    assert json.loads((tmp_path / "out/findings.json").read_text())["passed"] is False
+
+
+def test_an_output_folder_that_is_a_file_is_refused_and_left_alone(fleet: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    assert "is a file; name a folder" in ringtide("check", fleet, "--output-dir", tmp_path / "out", code=1).stderr
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_the_rules_of_the_fleet_and_of_the_library_explain_themselves(fleet: Path) -> None:
+    release = b"licence: Apache-2.0"
+    files = {path: content.replace(release, b"licence: GPL-3.0-only") for path, content in fleet_files(3).items()}
+    chosen = b"apiVersion: ringtide/v1\nkind: PolicySet\nname: own\nrules:\n  - rule: release-licence-allowed\n"
+    lay_out(fleet, {**files, "policies/own.yaml": chosen})
+    rules = json.loads(ringtide("check", fleet, "-o", "sarif", code=3).stdout)["runs"][0]["tool"]["driver"]["rules"]
+    licence = next(each for each in rules if each["id"] == "release-licence-allowed")
+    assert licence["shortDescription"]["text"] == "A release has a licence that the fleet accepts."
+    assert licence["properties"]["tags"] == ["waivable"]
+
+
+def test_a_check_loads_nothing_that_it_does_not_use(fleet: Path) -> None:
+    program = (
+        "import sys\n"
+        "from ringtide_engine.cli.main import run\n"
+        f"assert run(['check', {str(fleet)!r}]) == 0\n"
+        "slow = ('git', 'jinja2', 'lark', 'onnx', 'onnxruntime', 'paho', 'requests', 'rich', 'sigstore', 'tuf', 'urllib3')\n"
+        "print(sorted({each.partition('.')[0] for each in sys.modules} & {*slow}))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=ENVIRONMENT, timeout=60
+    )
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
 def test_colour_comes_only_when_asked_for(fleet: Path) -> None:
     lay_out(fleet, {"ring/x.yaml": b"a: 1\n"})
     assert "\x1b[" not in ringtide("check", fleet).stdout
@@ -87,7 +141,15 @@ def test_a_file_cannot_forge_lines_of_output(fleet: Path) -> None:
     lay_out(fleet, {"cohorts/eu.yaml": b'"\\u001b[2J\\nok": 1\n'})
     result = ringtide("check", fleet, code=3)
     assert "\x1b" not in result.stdout
-    assert all(line.startswith(("cohorts/eu.yaml:", "    ", "  fix: ")) for line in result.stdout.splitlines())
+    assert all(line.startswith(("cohorts/eu.yaml:", "  fix: ")) for line in result.stdout.splitlines())
+
+
+def test_no_line_of_output_is_a_command_to_a_ci_runner(fleet: Path) -> None:
+    lay_out(fleet, {"cohorts/eu.yaml": b"::stop-commands::x: 1\n##[error]x: 1\n"})
+    result = ringtide("check", fleet, code=3)
+    assert "  1 | ::stop-commands::x" in result.stdout
+    assert "##[" not in result.stdout
+    assert not any(line.strip().startswith("::") for line in result.stdout.splitlines())
 
 
 def test_deletions_are_seen_against_a_base(fleet: Path) -> None:
@@ -115,6 +177,7 @@ def test_links_are_not_followed(fleet: Path, tmp_path: Path) -> None:
         (("check", "--bass", "main"), 64, "No such option"),
         (("chek",), 64, "No such command"),
         (("check", "-o", "xml"), 64, "Invalid value for '-o'"),
+        (("check", "-o", "json", "-o", "sarif"), 64, "several outputs need --output-dir"),
         (("policy", "test", "/nowhere"), 1, "is not a folder"),
     ],
 )

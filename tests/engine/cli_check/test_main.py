@@ -100,4 +100,4 @@ def test_tables_are_as_wide_as_their_content(capsys: pytest.CaptureFixture[str])
 def test_long_and_unprintable_source_lines_are_left_out() -> None:
     assert rendering.findings_text((FINDING,), {"a.yaml": b"x" * 200}).count("\n") == 1
     assert rendering.findings_text((FINDING,), {"a.yaml": b"a: \x1b[2J"}).count("\n") == 1
-    assert rendering.findings_text((FINDING,), {"a.yaml": b"a: 1"}).splitlines()[1:3] == ["    a: 1", "    ^"]
+    assert rendering.findings_text((FINDING,), {"a.yaml": b"a: 1"}).splitlines()[1:3] == ["  1 | a: 1", "    | ^"]
