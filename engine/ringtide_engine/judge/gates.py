@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ringtide_engine.judge.bound import CONFIDENCE, upper_bound_permille
+from ringtide_engine.judge.proof import prove
 from ringtide_engine.judge.words import devices, named, percent
 from ringtide_engine.model.desired import Gate
 from ringtide_engine.model.evidence import Tally
@@ -38,6 +39,8 @@ def evaluate(gate: Gate, ring: str, exposed: Sequence[Tally], control: Sequence[
         exposed: Tallies that the ring is judged by.
         control: Tallies of the control since the ring opened.
     """
+    if gate.assurance == "proven":
+        return prove(gate, ring, exposed)
     measure = _measure(gate, exposed)
     lacking = _lacking(gate, measure)
     if lacking:

@@ -12,6 +12,7 @@ from ringtide_contract.ids import DeviceId
 from ringtide_contract.report import Counters, ModelReport
 from ringtide_contract.sketch import EMPTY, LatencySketch, merge
 from ringtide_engine.judge.exposure import is_control, ring_of
+from ringtide_engine.judge.scores import NOTHING, Score, running_totals, scores_of, spans
 from ringtide_engine.judge.words import NAMED
 from ringtide_engine.model.evidence import Arm, Confirmations, Harm, Observation, Subject, Tally, Waiting
 from ringtide_engine.model.progress import OpenedRing
@@ -39,6 +40,7 @@ class _Seen:
     gap: bool
     confirmed_at: datetime | None
     counters: tuple[Counters, ...]
+    scores: tuple[Score, ...]
 
 
 def tally(
@@ -79,7 +81,7 @@ def tally(
             for place, ring in enumerate(progress.rings):
                 groups[place, subject.stratum, "control"].append(_control(view, ring, subject, reports, known))
     return tuple(
-        _sum(progress.rings[place].name, stratum, arm, group)
+        _sum(progress.rings[place].name, stratum, arm, group, beside=groups.get((place, stratum, "control"), ()))
         for (place, stratum, arm), group in sorted(groups.items(), key=lambda item: item[0])
     )
 
@@ -121,6 +123,9 @@ def _exposed(
         gap=any(later.report.number > earlier.report.number + 1 for earlier, later in itertools.pairwise(reports)),
         confirmed_at=_confirmed_since(parts, subject) if outcome == "confirmed" else None,
         counters=counters,
+        scores=scores_of(
+            running_totals((part.counters for _, part in parts), of=subject.manifest), view.plan.score_requests
+        ),
     )
 
 
@@ -143,6 +148,9 @@ def _control(
         for count in _latest(late)
     )
     silence = _silence(ring, reports, SILENCE * view.max_silence, known)
+    totals = running_totals((part.counters for _, part in parts), but=subject.manifest)
+    opening = sum(at <= ring.opened_at for at, _ in parts)
+    base = totals[opening - 1] if opening else NOTHING
     return _Seen(
         subject=subject,
         outcome="stable",
@@ -153,6 +161,7 @@ def _control(
         gap=False,
         confirmed_at=None,
         counters=counters,
+        scores=scores_of([total.minus(base) for total in totals[opening:]], view.plan.score_requests),
     )
 
 
@@ -230,7 +239,7 @@ def _latencies(sketches: Iterable[LatencySketch]) -> LatencySketch:
     )
 
 
-def _sum(ring: str, stratum: str, arm: Arm, group: Sequence[_Seen]) -> Tally:
+def _sum(ring: str, stratum: str, arm: Arm, group: Sequence[_Seen], beside: Sequence[_Seen]) -> Tally:
     active = [seen for seen in group if not seen.subject.held]
     served = [
         (sum(count.requests for count in seen.counters), sum(count.failures for count in seen.counters))
@@ -278,4 +287,11 @@ def _sum(ring: str, stratum: str, arm: Arm, group: Sequence[_Seen]) -> Tally:
             :NAMED
         ],
         silent=tuple(seen.subject.device for seen in active if seen.silent)[:NAMED],
+        spans=spans(_in_order(group), _in_order(beside, last_first=True) if arm == "exposed" else ()),
     )
+
+
+def _in_order(group: Sequence[_Seen], *, last_first: bool = False) -> list[tuple[Score, ...]]:
+    """Return the scores of devices by bucket, which is chance, and differs from rollout to rollout."""
+    ordered = sorted(group, key=lambda seen: (seen.subject.bucket, seen.subject.device), reverse=last_first)
+    return [seen.scores for seen in ordered]

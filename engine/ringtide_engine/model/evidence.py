@@ -19,6 +19,7 @@ from ringtide_contract.ids import (
 )
 from ringtide_contract.report import Report
 from ringtide_contract.sketch import LatencySketch
+from ringtide_engine.model.spans import Span
 
 MAX_EVIDENCE_BYTES = 4 * 1024 * 1024
 
@@ -212,6 +213,8 @@ class Tally:
     """Hard failed devices: the first few by name."""
     silent: tuple[DeviceId, ...]
     """Devices that went silent: the first few by name."""
+    spans: tuple[Span, ...] = ()
+    """How devices fared, span by span of their requests."""
 
     @property
     def reachable(self) -> int:
@@ -244,6 +247,7 @@ class Tally:
             waiting=fields.items(data, "waiting", Waiting.from_dict),
             harmed=fields.items(data, "harmed", Harm.from_dict),
             silent=fields.items(data, "silent", lambda item: parse_device_id(fields.string(item))),
+            spans=fields.items(data, "spans", Span.from_dict),
             **{name: fields.integer(data, _member(name)) for name in COUNTS},
         )
 
@@ -259,6 +263,7 @@ class Tally:
             "waiting": [item.to_dict() for item in self.waiting],
             "harmed": [item.to_dict() for item in self.harmed],
             "silent": list(self.silent),
+            "spans": [span.to_dict() for span in self.spans],
             **{_member(name): getattr(self, name) for name in COUNTS},
         }
 
