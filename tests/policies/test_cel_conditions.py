@@ -9,7 +9,7 @@ DOCUMENT = {"share": "12.5%", "soak": "5m", "items": list(range(3000))}
 
 
 def holds(expression: str) -> bool:
-    return CelConditions().compile(expression, ("object",)).holds({"object": DOCUMENT})
+    return CelConditions().compile(expression, {"object": "any"}).holds({"object": DOCUMENT})
 
 
 def test_shares_and_durations_can_be_compared() -> None:
@@ -30,7 +30,7 @@ def test_shares_and_durations_can_be_compared() -> None:
 )
 def test_a_bad_expression_is_refused_when_it_is_compiled(expression: str, said: str) -> None:
     with pytest.raises(InputError, match=said.replace("(", r"\(")):
-        CelConditions().compile(expression, ("object",))
+        CelConditions().compile(expression, {"object": "any"})
 
 
 @pytest.mark.parametrize(

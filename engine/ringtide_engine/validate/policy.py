@@ -1,19 +1,20 @@
-"""The room's second door: the rules that a fleet has chosen, over the documents that they select."""
+"""The rules that a fleet has chosen, made ready, and what one of them says of one document."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any, cast
 
 from ringtide_contract.errors import InputError
-from ringtide_contract.keys import public_pem
-from ringtide_engine.model.desired import DesiredState, Device, RuleChoice
+from ringtide_engine.model.desired import DesiredState, RuleChoice
+from ringtide_engine.model.expression import Read, Wanted, narrow, reads_of, wanted
 from ringtide_engine.model.finding import Finding, Place, Severity
-from ringtide_engine.model.policy import Condition, PolicyEngine, PolicyRule, RuleVariables
+from ringtide_engine.model.policy import RULE_VARIABLES, Condition, PolicyEngine, PolicyRule, VariableType
 from ringtide_engine.model.rules import finding
-from ringtide_engine.validate.members import place_of
 from ringtide_engine.validate.parameters import misfits, with_defaults
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z0-9_.-]{1,100})\}")
+_NARROWED = ("object", "old", "fleet")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,14 @@ class AppliedRule:
     """Its parameters here, defaults among them."""
     condition: Condition
     """Its condition, ready."""
+    wants: Mapping[str, Wanted | None]
+    """Variable to the fields of it that the condition reads; None: all of it."""
+
+    @property
+    def parts(self) -> frozenset[str] | None:
+        """Parts of the fleet that it reads; None: all of them."""
+        tree = self.wants["fleet"]
+        return None if tree is None else frozenset(each for each in tree if isinstance(each, str))
 
 
 def choose(
@@ -53,7 +62,7 @@ def choose(
                 message = f"{choice.rule} is in force already"
                 findings.append(finding("RT-POLICY-005", document.place(f"{choice.pointer}/rule"), message))
                 continue
-            made = _ready(choice, rules, engine, document.place(f"{choice.pointer}/rule"))
+            made = _ready(choice, rules, engine, document.place(f"{choice.pointer}/rule"), state.documents)
             if isinstance(made, AppliedRule):
                 applied[choice.rule] = made
             else:
@@ -61,39 +70,59 @@ def choose(
     return tuple(applied[rule] for rule in sorted(applied)), tuple(findings)
 
 
-def judge(state: DesiredState, base: DesiredState | None, applied: tuple[AppliedRule, ...]) -> tuple[Finding, ...]:
-    """Return what the rules say of the documents they select, and of those they cannot answer for."""
-    fleet = _fleet(state)
-    findings: list[Finding] = []
-    for each in applied:
-        before = {key: data for key, data, _ in _selected(base, each.rule)} if base else {}
-        for key, data, place in _selected(state, each.rule):
-            said = verdict(each, data, before.get(key), fleet, place)
-            findings.extend(() if said is None else (said,))
-    return tuple(findings)
+def apply(rule: PolicyRule, severity: Severity, parameters: Mapping[str, object], engine: PolicyEngine) -> AppliedRule:
+    """Make one rule ready.
+
+    Raises:
+        InputError: Its condition does not compile.
+    """
+    condition = engine.compile(rule.condition, {**RULE_VARIABLES, **_parameter_types(rule)})
+    reads = _reads(rule)
+    wants = {root: wanted(reads, root) for root in _NARROWED}
+    return AppliedRule(rule=rule, severity=severity, parameters=parameters, condition=condition, wants=wants)
 
 
-def verdict(
-    applied: AppliedRule,
-    data: Mapping[str, object],
-    old: Mapping[str, object] | None,
-    fleet: Mapping[str, object],
-    place: Place,
-) -> Finding | None:
-    """Return the finding of one rule on one document, None where its condition holds."""
-    rule = applied.rule
-    variables = {"object": data, "old": old, "fleet": fleet, "params": applied.parameters}
+def narrowed(applied: AppliedRule, variables: Mapping[str, object]) -> dict[str, object]:
+    """Return the variables with only the fields that the rule's condition reads.
+
+    Args:
+        applied: The rule.
+        variables: `object`, `old`, `fleet` and `today`.
+    """
+    slim = dict(variables)
+    for root, tree in applied.wants.items():
+        slim[root] = narrow(variables[root], tree, variables)
+    slim["params"] = applied.parameters
+    return slim
+
+
+def failure(applied: AppliedRule, variables: Mapping[str, object]) -> str | None:
+    """Evaluate a rule on narrowed variables.
+
+    Returns:
+        None where the condition holds, the empty text where it does not, or why it cannot be told.
+    """
     try:
-        if applied.condition.holds(variables):
-            return None
+        return None if applied.condition.holds(variables) else ""
     except InputError as error:
-        return finding("RT-POLICY-004", place, f"{rule.id}: {error}")
+        return str(error)
+
+
+def said(applied: AppliedRule, why: str, data: Mapping[str, object], place: Place) -> Finding:
+    """Return the finding on a document for which `failure` was `why`."""
+    rule = applied.rule
+    if why:
+        return finding("RT-POLICY-004", place, f"{rule.id}: {why}")
     message = _fill(rule.message, data, applied.parameters)
     return Finding(rule=rule.id, severity=applied.severity, place=place, message=message, fix=rule.fix)
 
 
 def _ready(
-    choice: RuleChoice, rules: Mapping[str, PolicyRule], engine: PolicyEngine, place: Place
+    choice: RuleChoice,
+    rules: Mapping[str, PolicyRule],
+    engine: PolicyEngine,
+    place: Place,
+    own: Collection[str],
 ) -> AppliedRule | tuple[Finding, ...]:
     rule = rules.get(choice.rule)
     if rule is None:
@@ -103,41 +132,39 @@ def _ready(
     if wrong:
         return tuple(finding("RT-POLICY-003", place, f"{choice.rule}: {each}") for each in wrong)
     try:
-        condition = engine.compile(rule.condition, RuleVariables)
+        return apply(rule, choice.severity or rule.severity, parameters, engine)
     except InputError as error:
-        return (finding("RT-POLICY-002", place, f"{choice.rule}: {error}"),)
-    severity = choice.severity or rule.severity
-    return AppliedRule(rule=rule, severity=severity, parameters=parameters, condition=condition)
+        at = rule.document.place("/condition") if rule.document.path in own else place
+        return (finding("RT-POLICY-002", at, f"{choice.rule}: {error}"),)
 
 
-def _selected(state: DesiredState, rule: PolicyRule) -> Iterator[tuple[str, Mapping[str, object], Place]]:
-    """Yield path or device id, content and place of what a rule judges."""
-    if rule.selects == "Device":
-        for name in sorted(state.devices):
-            device = state.devices[name]
-            yield name, _written(device), place_of(state, device, rule.at)
-        return
-    for path in sorted(state.documents):
-        document = state.documents[path]
-        if document.kind == rule.selects:
-            yield path, document.data, document.place(rule.at)
+def _reads(rule: PolicyRule) -> tuple[Read, ...]:
+    if rule.language != "cel":
+        return tuple(Read(root=root, steps=()) for root in _NARROWED)
+    return reads_of(rule.condition, tuple(RULE_VARIABLES))
 
 
-def _fleet(state: DesiredState) -> Mapping[str, object]:
-    return state.documents["fleet.yaml"].data
-
-
-def _written(device: Device) -> Mapping[str, object]:
-    return {
-        "apiVersion": "ringtide/v1",
-        "kind": "Device",
-        "id": device.id,
-        "publicKey": public_pem(device.public_key),
-        "hardwareClass": device.hardware_class,
-        "labels": dict(device.labels),
-        "state": device.state,
-        "pins": [{"model": pin.model, "release": pin.release} for pin in device.pins],
-    }
+def _parameter_types(rule: PolicyRule) -> Mapping[str, VariableType]:
+    """Return the types of the parameters that are always there."""
+    properties = rule.parameters.get("properties")
+    fields = cast("Mapping[str, Any]", properties) if isinstance(properties, Mapping) else {}
+    types: dict[str, VariableType] = {}
+    for name, field in fields.items():
+        if not isinstance(field, Mapping) or "default" not in field or not name.isidentifier():
+            continue
+        items = field.get("items")
+        match field.get("type"):
+            case "string":
+                types[f"params.{name}"] = "text"
+            case "integer":
+                types[f"params.{name}"] = "integer"
+            case "number":
+                types[f"params.{name}"] = "number"
+            case "boolean":
+                types[f"params.{name}"] = "boolean"
+            case "array" if isinstance(items, Mapping) and items.get("type") == "string":
+                types[f"params.{name}"] = "texts"
+    return types
 
 
 def _fill(message: str, data: Mapping[str, object], parameters: Mapping[str, object]) -> str:

@@ -1,5 +1,6 @@
 """The room's third door: reasoned, scoped, expiring exceptions."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date
@@ -7,12 +8,13 @@ from fnmatch import fnmatchcase
 
 from ringtide_engine.model.desired import DesiredState, Waiver
 from ringtide_engine.model.finding import Finding
+from ringtide_engine.model.policy import WaiverInForce
 from ringtide_engine.model.rules import RULES, finding
 
 
 def waive(
     state: DesiredState, findings: Sequence[Finding], rules: Collection[str], today: date
-) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+) -> tuple[tuple[Finding, ...], tuple[WaiverInForce, ...]]:
     """Turn what a waiver in force covers into infos that name it.
 
     Args:
@@ -22,7 +24,7 @@ def waive(
         today: The day on which waivers must not have expired.
 
     Returns:
-        The findings, those about waivers among them, and the names of the waivers in use, sorted.
+        The findings, those about waivers among them, and the waivers in force, by name.
     """
     known = {*rules, *(rule.id for rule in RULES.values() if rule.waivable)}
     about: list[Finding] = []
@@ -38,21 +40,33 @@ def waive(
             about.append(finding("RT-WAIVER-001", document.place("/expires"), message))
         else:
             in_force.append(waiver)
-    used: set[str] = set()
+    covered: Counter[str] = Counter()
     answer: list[Finding] = []
     for each in findings:
         waiver_ = next((waiver for waiver in in_force if _covers(waiver, each)), None)
         if waiver_ is None:
             answer.append(each)
             continue
-        used.add(waiver_.name)
+        covered[waiver_.name] += 1
         message = f"{each.message} (waived by {waiver_.name} until {waiver_.expires.isoformat()}: {waiver_.reason})"
         answer.append(replace(each, severity="info", message=message, waiver=waiver_.name))
     for waiver in in_force:
-        if waiver.name not in used:
+        if not covered[waiver.name]:
             message = f"{waiver.name} covers no finding"
             about.append(finding("RT-WAIVER-002", state.documents[waiver.path].place("/scope"), message))
-    return (*answer, *about), tuple(sorted(used))
+    return (*answer, *about), tuple(_noun(waiver, covered[waiver.name]) for waiver in in_force)
+
+
+def _noun(waiver: Waiver, covered: int) -> WaiverInForce:
+    return WaiverInForce(
+        name=waiver.name,
+        rule=waiver.rule,
+        owner=waiver.owner,
+        reason=waiver.reason,
+        expires=waiver.expires,
+        scope=waiver.scope,
+        covered=covered,
+    )
 
 
 def _covers(waiver: Waiver, each: Finding) -> bool:

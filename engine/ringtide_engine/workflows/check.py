@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from ringtide_contract import API_VERSION
@@ -11,12 +11,16 @@ from ringtide_engine.load.desired import load_desired
 from ringtide_engine.load.policies import load_rules
 from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.finding import Finding, FindingsError
-from ringtide_engine.model.policy import PolicyEngine, PolicyRule
-from ringtide_engine.model.rules import finding
+from ringtide_engine.model.policy import PolicyEngine, PolicyRule, WaiverInForce
+from ringtide_engine.model.rules import RULES, finding
+from ringtide_engine.resolve.view import FleetView
 from ringtide_engine.shipped import rule_library
+from ringtide_engine.validate.change import change_of
 from ringtide_engine.validate.everything import validate
-from ringtide_engine.validate.policy import AppliedRule, choose, judge
+from ringtide_engine.validate.judging import Judged, judge, needs_resolution
+from ringtide_engine.validate.policy import AppliedRule, choose
 from ringtide_engine.validate.waivers import waive
+from ringtide_engine.validate.weakened import weakenings
 
 _QUARANTINE = "RT-QUARANTINE-"
 
@@ -33,6 +37,10 @@ class CheckOutcome:
     """What the change starts from; None where there was nothing, or nothing that could be read."""
     policy_verdict: bytes
     """Canonical JSON: the rules applied, what they and the built-in checks found, and the waivers in use."""
+    waivers: tuple[WaiverInForce, ...] = ()
+    """Waivers in force, by name."""
+    unjudged: tuple[str, ...] = ()
+    """Ids of chosen rules that were not asked: they read the resolved fleet, and errors kept it from being resolved."""
 
     @property
     def passed(self) -> bool:
@@ -83,12 +91,30 @@ def check(
     loaded = load_desired(files)
     if loaded.state is None:
         return _outcome(None, None, loaded.findings, (), ())
+    state = loaded.state
     base = load_desired(base_files).state if base_files is not None else None
-    rules, mistaken = _rules(files, rule_library() if library is None else library)
-    applied, unready = choose(loaded.state, rules, engine)
-    found = (*loaded.findings, *validate(loaded.state, base), *mistaken, *unready, *judge(loaded.state, base, applied))
-    findings, waivers = waive(loaded.state, found, {each.rule.id for each in applied}, today)
-    return _outcome(loaded.state, base, findings, applied, waivers)
+    shipped = rule_library() if library is None else library
+    rules, mistaken = _rules(files, shipped)
+    applied, unready = choose(state, rules, engine)
+    built_in = (*loaded.findings, *validate(state, base))
+    asked = tuple(each for each in applied if _sound(built_in) or not needs_resolution(each))
+    weakened = weakenings(state, base, rules, _rules(base_files or {}, shipped)[0]) if base else ()
+    judged = Judged(
+        state=state,
+        base=base,
+        change=change_of(state, base, files, base_files or {}, weakened),
+        fleet=FleetView(state, base),
+        today=today.isoformat(),
+    )
+    found = (*built_in, *mistaken, *unready, *judge(judged, asked))
+    findings, waivers = waive(state, found, {each.rule.id for each in applied}, today)
+    outcome = _outcome(state, base, findings, applied, waivers)
+    return replace(outcome, unjudged=tuple(each.rule.id for each in applied if each not in asked))
+
+
+def _sound(built_in: tuple[Finding, ...]) -> bool:
+    """Tell whether nothing that was found keeps the fleet from being resolved; what may be waived does not."""
+    return all(each.severity != "error" or RULES[each.rule].waivable for each in built_in)
 
 
 def _rules(
@@ -108,7 +134,7 @@ def _outcome(
     base: DesiredState | None,
     findings: tuple[Finding, ...],
     applied: tuple[AppliedRule, ...],
-    waivers: tuple[str, ...],
+    waivers: tuple[WaiverInForce, ...],
 ) -> CheckOutcome:
     ordered = tuple(sorted(findings, key=lambda each: (each.place, each.rule, each.message)))
     rules: list[Json] = [
@@ -126,6 +152,6 @@ def _outcome(
         "kind": "PolicyVerdict",
         "rules": rules,
         "findings": said,
-        "waivers": list(waivers),
+        "waivers": [each.name for each in waivers if each.covered],
     }
-    return CheckOutcome(state=state, findings=ordered, base=base, policy_verdict=encode(verdict))
+    return CheckOutcome(state=state, findings=ordered, base=base, policy_verdict=encode(verdict), waivers=waivers)

@@ -1,18 +1,16 @@
 """Policy suites: does every rule say of its samples what its author expects?"""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ringtide_contract.errors import InputError
 from ringtide_engine.load.desired import read_document
 from ringtide_engine.load.policies import load_rules, load_suite
 from ringtide_engine.model.finding import Finding, Place
-from ringtide_engine.model.policy import Condition, PolicyEngine, PolicyRule, RuleVariables, SuiteCase
+from ringtide_engine.model.policy import PolicyEngine, PolicyRule, SuiteCase
 from ringtide_engine.validate.parameters import misfits, with_defaults
-from ringtide_engine.validate.policy import AppliedRule, verdict
-
-FLEET: Mapping[str, object] = {"apiVersion": "ringtide/v1", "kind": "Fleet", "name": "sample", "strata": []}
-"""The fleet that samples belong to."""
+from ringtide_engine.validate.policy import AppliedRule, apply, failure, narrowed, said
+from ringtide_engine.workflows.sample_fleet import SAMPLE_DAY, SAMPLE_FLEET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +51,13 @@ def _suite(
     rule: PolicyRule, cases: tuple[SuiteCase, ...], files: Mapping[str, bytes], engine: PolicyEngine
 ) -> Iterator[CaseResult]:
     try:
-        condition = engine.compile(rule.condition, RuleVariables)
+        ready = apply(rule, rule.severity, {}, engine)
     except InputError as error:
         yield CaseResult(rule=rule.id, case="the condition compiles", problem=str(error))
         return
     for case in cases:
         name = f"{case.sample} is {case.expect}"
-        yield CaseResult(rule=rule.id, case=name, problem=_run(rule, case, files, condition))
+        yield CaseResult(rule=rule.id, case=name, problem=_run(rule, case, files, ready))
     for wanted in ("allowed", "disallowed"):
         missing = not any(case.expect == wanted for case in cases)
         problem = f"no case expects {wanted}: a rule that nobody saw both pass and fail proves nothing"
@@ -70,7 +68,7 @@ def _suite(
         yield CaseResult(rule=rule.id, case=path.removeprefix(folder), problem="no case uses the sample")
 
 
-def _run(rule: PolicyRule, case: SuiteCase, files: Mapping[str, bytes], condition: Condition) -> str | None:
+def _run(rule: PolicyRule, case: SuiteCase, files: Mapping[str, bytes], ready: AppliedRule) -> str | None:
     samples: list[Mapping[str, object] | None] = []
     for name in (case.sample, case.old):
         path = f"policies/{rule.id}/samples/{name}"
@@ -88,12 +86,22 @@ def _run(rule: PolicyRule, case: SuiteCase, files: Mapping[str, bytes], conditio
     wrong = misfits(rule, parameters)
     if wrong or sample is None:
         return f"parameters: {'; '.join(wrong)}"
-    applied = AppliedRule(rule=rule, severity=rule.severity, parameters=parameters, condition=condition)
-    said = verdict(applied, sample, old, FLEET, Place(path=case.sample))
-    if said is not None and said.rule != rule.id:
-        return said.message
-    if (said is None) != (case.expect == "allowed"):
-        return "the condition holds" if said is None else f"the condition does not hold: {said.message}"
-    if said is not None and case.message is not None and case.message not in said.message:
-        return f"the message is {said.message!r}, without {case.message!r}"
+    applied = replace(ready, parameters=parameters)
+    variables: dict[str, object] = {
+        "object": sample,
+        "old": old,
+        "fleet": {**SAMPLE_FLEET, **case.fleet},
+        "today": (case.today or SAMPLE_DAY).isoformat(),
+    }
+    why = failure(applied, narrowed(applied, variables))
+    if why:
+        return why
+    if (why is None) != (case.expect == "allowed"):
+        return "the condition holds" if why is None else f"the condition does not hold: {_message(applied, sample)}"
+    if why is not None and case.message is not None and case.message not in _message(applied, sample):
+        return f"the message is {_message(applied, sample)!r}, without {case.message!r}"
     return None
+
+
+def _message(applied: AppliedRule, sample: Mapping[str, object]) -> str:
+    return said(applied, "", sample, Place(path="")).message
