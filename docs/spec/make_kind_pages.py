@@ -79,6 +79,19 @@ last:
   at: 2026-11-23T10:00:00Z
   evidence: progress/digits-1.1.0/0001.json
 """,
+    "Change": """\
+apiVersion: ringtide/v1
+kind: Change
+first: false
+added:
+  - {path: models/digits/1.1.0.yaml, kind: Release, name: digits/1.1.0}
+changed: []
+removed:
+  - {path: cohorts/laboratory.yaml, kind: Cohort, name: laboratory}
+weakened:
+  - {rule: release-has-golden-set, how: its severity is lowered from error to warning, path: policies/fleet.yaml}
+trust: [trust/2.root.json]
+""",
     "QuarantineEntry": """\
 apiVersion: ringtide/v1
 kind: QuarantineEntry
@@ -97,6 +110,7 @@ _KINDS = {
     "string": "text",
     "integer": "whole number",
     "number": "number",
+    "boolean": "true or false",
     "null": "null",
 }
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 from fakes.fleet_files import device_key
-from ringtide_contract.ids import DeviceId, sha256
+from ringtide_contract.ids import DeviceId, Digest, sha256
 from ringtide_contract.manifest import Budget, Probation, TensorSpec
 from ringtide_contract.membership import Cut
 from ringtide_engine.model.desired import (
@@ -19,15 +19,13 @@ from ringtide_engine.model.desired import (
     HardwareClass,
     Pin,
     Placement,
-    Release,
-    ReleaseFile,
     Ring,
     RingPlan,
     Rollout,
     Selector,
-    Variant,
 )
 from ringtide_engine.model.progress import LastVerdict, OpenedRing, Progress, RolloutPhase
+from ringtide_engine.model.releases import GoldenSet, Release, ReleaseFile, Variant
 
 OPENED = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 MIB = 1024 * 1024
@@ -59,14 +57,16 @@ def device(number: int, *, key_each: bool = False, **changes: object) -> Device:
 
 
 def release(version: str, *, model: str = "digits") -> Release:
-    def file(name: str, salt: str, size: int) -> ReleaseFile:
-        digest = sha256(f"{model} {version} {salt}".encode())
-        return ReleaseFile(name=name, sha256=digest, size_bytes=size, store="models")
+    def digest(salt: str) -> Digest:
+        return sha256(f"{model} {version} {salt}".encode())
+
+    def graph(salt: str, size: int) -> ReleaseFile:
+        return ReleaseFile(name="model.onnx", sha256=digest(salt), size_bytes=size, store="models")
 
     variants = tuple(
         Variant(
             name=name,
-            file=file("model.onnx", name, size),
+            file=graph(name, size),
             opset=17,
             onnxruntime=">=1.20",
             execution_providers=("CUDAExecutionProvider", "CPUExecutionProvider"),
@@ -82,7 +82,7 @@ def release(version: str, *, model: str = "digits") -> Release:
         variants=variants,
         inputs=(TensorSpec(name="image", datatype="FP32", shape=(-1, 64)),),
         outputs=(TensorSpec(name="scores", datatype="FP32", shape=(-1, 10)),),
-        golden=file("golden.json", "golden", 5_000),
+        golden=GoldenSet(name="golden.json", sha256=digest("golden"), size_bytes=5_000, store="models"),
         budgets={name: Budget(p95_latency_us=20_000, peak_memory_bytes=256 * MIB) for name in HARDWARE},
         probation=None,
         sbom=None,

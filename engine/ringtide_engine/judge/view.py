@@ -7,8 +7,9 @@ from ringtide_contract.ids import DeviceId, Digest, sha256
 from ringtide_contract.manifest import Manifest
 from ringtide_contract.membership import bucket, salt
 from ringtide_engine.model.assignment import DeviceClass, Resolution
-from ringtide_engine.model.desired import HARDWARE_LABEL, Cohort, DesiredState, Release, Rollout
+from ringtide_engine.model.desired import HARDWARE_LABEL, Cohort, DesiredState, Rollout
 from ringtide_engine.model.evidence import Subject
+from ringtide_engine.model.releases import Release
 from ringtide_engine.model.selection import matches
 from ringtide_engine.model.steady_state import stable_version
 from ringtide_engine.model.verdict import RolloutView

@@ -5,6 +5,7 @@ from ringtide_contract.ids import parse_name, parse_version
 from ringtide_engine.load import units
 from ringtide_engine.load.cursor import Cursor, MisfitError
 from ringtide_engine.model.desired import (
+    Approval,
     Cohort,
     Expression,
     Placement,
@@ -27,7 +28,12 @@ def cohort(path: str, at: Cursor) -> Cohort:
         Expression(key=key, operator="In", values=(each.value,)) for key, each in selector.child("matchLabels").fields()
     )
     written = tuple(_expression(each) for each in selector.child("matchExpressions").items())
-    return Cohort(path=path, name=at.read("name", parse_name), selector=Selector(expressions=(*labels, *written)))
+    return Cohort(
+        path=path,
+        name=at.read("name", parse_name),
+        selector=Selector(expressions=(*labels, *written)),
+        owner=at.get("owner"),
+    )
 
 
 def _expression(at: Cursor) -> Expression:
@@ -50,6 +56,7 @@ def placement(path: str, at: Cursor) -> Placement:
         model=at.read("model", parse_name),
         cohort=at.read("cohort", parse_name),
         release=at.read("release", parse_version) if at.get("release") is not None else None,
+        owner=at.get("owner"),
     )
 
 
@@ -65,6 +72,11 @@ def rollout(path: str, at: Cursor) -> Rollout:
         placement=at.read("placement", parse_name),
         candidate=at.read("candidate", parse_version),
         ring_plan=at.read("ringPlan", parse_name),
+        owner=at.get("owner"),
+        approvals=tuple(
+            Approval(by=each.get("by"), role=each.read("role", parse_name), day=each.read("date", units.day))
+            for each in at.child("approvals").items()
+        ),
     )
 
 

@@ -32,6 +32,7 @@ def fleet(at: Cursor) -> Fleet:
         ingest_interval=at.child("ingest").read("interval", units.positive_duration, "5m"),
         probation=probation(watched) if watched.value is not None else DEFAULT_PROBATION,
         runtime_threads=defaults.get("threads", 1),
+        retention={name: each.parse(units.positive_duration) for name, each in at.child("retention").fields()},
     )
 
 
@@ -50,6 +51,7 @@ def hardware_class(path: str, at: Cursor) -> HardwareClass:
         execution_providers=tuple(at.get("executionProviders")),
         onnxruntime=at.read("onnxruntime", units.version_range),
         max_opset=at.get("maxOpset"),
+        owner=at.get("owner"),
     )
 
 

@@ -5,10 +5,11 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from ringtide_contract.ids import sha256
-from ringtide_engine.load.cursor import Cursor
+from ringtide_engine.load import units
+from ringtide_engine.load.cursor import Cursor, MisfitError
 from ringtide_engine.load.desired import read_document
 from ringtide_engine.model.finding import Document, Finding
-from ringtide_engine.model.policy import PolicyRule, SuiteCase
+from ringtide_engine.model.policy import Framework, PolicyRule, SuiteCase
 from ringtide_engine.model.rules import finding
 
 NO_PARAMETERS: Mapping[str, object] = MappingProxyType({"type": "object", "additionalProperties": False})
@@ -46,16 +47,22 @@ def load_suite(path: str, content: bytes) -> tuple[SuiteCase, ...] | tuple[Findi
     document = read_document(path, content, "RuleSuite")
     if isinstance(document, tuple):
         return document
-    return tuple(
-        SuiteCase(
-            sample=each.get("sample"),
-            old=each.get("old"),
-            parameters=each.get("parameters", {}),
-            expect=each.get("expect"),
-            message=each.get("message"),
-            pointer=each.pointer,
-        )
-        for each in Cursor(document.data).child("cases").items()
+    try:
+        return tuple(_case(each) for each in Cursor(document.data).child("cases").items())
+    except MisfitError as error:
+        return (finding("RT-SCHEMA-001", document.place(error.pointer), str(error)),)
+
+
+def _case(at: Cursor) -> SuiteCase:
+    return SuiteCase(
+        sample=at.get("sample"),
+        old=at.get("old"),
+        parameters=at.get("parameters", {}),
+        expect=at.get("expect"),
+        message=at.get("message"),
+        pointer=at.pointer,
+        fleet=at.get("fleet", {}),
+        today=at.read("today", units.day) if at.get("today") is not None else None,
     )
 
 
@@ -72,6 +79,9 @@ def _rule(document: Document, content: bytes) -> PolicyRule:
         at=data.get("at", ""),
         fix=data["fix"].strip(),
         links=tuple(data.get("links", ())),
+        group=data.get("group"),
+        frameworks=tuple(Framework(**each) for each in data.get("frameworks", ())),
+        language=data.get("language", "cel"),
         digest=sha256(content),
         document=document,
     )

@@ -1,10 +1,12 @@
 """Releases: artifacts, requirements and budgets."""
 
+from typing import Any
+
 from ringtide_contract.ids import parse_digest, parse_name, parse_version
 from ringtide_contract.manifest import Budget, Probation, TensorSpec
 from ringtide_engine.load import units
 from ringtide_engine.load.cursor import Cursor
-from ringtide_engine.model.desired import Release, ReleaseFile, Variant
+from ringtide_engine.model.releases import Attachment, GoldenSet, Release, ReleaseFile, Variant
 
 
 def release(path: str, at: Cursor) -> Release:
@@ -13,7 +15,7 @@ def release(path: str, at: Cursor) -> Release:
     Raises:
         MisfitError: A value that the model refuses.
     """
-    golden, sbom, watched = at.child("golden"), at.child("sbom"), at.child("probation")
+    golden, watched = at.child("golden"), at.child("probation")
     return Release(
         path=path,
         model=at.read("model", parse_name),
@@ -21,13 +23,20 @@ def release(path: str, at: Cursor) -> Release:
         variants=tuple(_variant(each) for each in at.child("variants").items()),
         inputs=tuple(each.parse(TensorSpec.from_dict) for each in at.child("inputs").items()),
         outputs=tuple(each.parse(TensorSpec.from_dict) for each in at.child("outputs").items()),
-        golden=_file(golden) if golden.value is not None else None,
+        golden=_golden(golden) if golden.value is not None else None,
         budgets={name: _budget(each) for name, each in at.child("budgets").fields()},
         probation=probation(watched) if watched.value is not None else None,
-        sbom=_file(sbom) if sbom.value is not None else None,
+        sbom=_attachment(at.child("sbom")),
         licence=at.get("licence"),
         risk_tier=at.get("riskTier", "medium"),
         attempt=at.get("attempt", 0),
+        owner=at.get("owner"),
+        provenance=_attachment(at.child("provenance")),
+        signature=_attachment(at.child("signature")),
+        model_card=_attachment(at.child("modelCard")),
+        drift_reference=_attachment(at.child("driftReference")),
+        measured={name: _budget(each) for name, each in at.child("measured").fields()},
+        residency=tuple(at.get("residency", ())),
     )
 
 
@@ -59,12 +68,28 @@ def _variant(at: Cursor) -> Variant:
 
 
 def _file(at: Cursor) -> ReleaseFile:
-    return ReleaseFile(
-        name=at.read("name", parse_name),
-        sha256=at.read("sha256", parse_digest),
-        size_bytes=at.read("size", units.size),
-        store=at.read("store", parse_name),
-    )
+    return ReleaseFile(**_fields(at))
+
+
+def _golden(at: Cursor) -> GoldenSet:
+    disjoint = at.get("disjoint")
+    return GoldenSet(**_fields(at), disjoint=disjoint.strip() if disjoint is not None else None)
+
+
+def _attachment(at: Cursor) -> Attachment | None:
+    if at.value is None:
+        return None
+    subjects = tuple(each.parse(parse_digest) for each in at.child("subjects").items())
+    return Attachment(**_fields(at), subjects=subjects)
+
+
+def _fields(at: Cursor) -> dict[str, Any]:
+    return {
+        "name": at.read("name", parse_name),
+        "sha256": at.read("sha256", parse_digest),
+        "size_bytes": at.read("size", units.size),
+        "store": at.read("store", parse_name),
+    }
 
 
 def _budget(at: Cursor) -> Budget:

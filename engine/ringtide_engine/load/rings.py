@@ -32,6 +32,7 @@ def ring_plan(path: str, at: Cursor) -> RingPlan:
         unit=at.get("unit", "device"),
         control=at.read("control", units.share(MAX_CONTROL_PERCENT), "5%"),
         rings=tuple(_ring(each) for each in at.child("rings").items()),
+        owner=at.get("owner"),
     )
 
 

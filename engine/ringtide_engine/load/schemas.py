@@ -29,6 +29,7 @@ SCHEMA_FILES = {
     "Rule": "rule.json",
     "RuleSuite": "rule-suite.json",
     "Waiver": "waiver.json",
+    "Change": "change.json",
     "Progress": "progress.json",
     "QuarantineEntry": "quarantine-entry.json",
 }

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from ringtide_contract.class_file import RingRange
 from ringtide_contract.ids import DeviceId
-from ringtide_engine.model.desired import Device, Release, Variant
+from ringtide_engine.model.desired import Device
+from ringtide_engine.model.releases import Release, Variant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,18 +4,19 @@ Sizes are bytes, durations seconds, latencies microseconds, shares exact fractio
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
 from typing import Literal
 
-from ringtide_contract.ids import DeviceId, Digest
+from ringtide_contract.ids import DeviceId
 from ringtide_contract.keys import PublicKey
-from ringtide_contract.manifest import Budget, Probation, TensorSpec
+from ringtide_contract.manifest import Probation
 from ringtide_contract.quarantine import QuarantineEntry
 from ringtide_contract.windows import Window
 from ringtide_engine.model.finding import Document, Severity
 from ringtide_engine.model.progress import Progress
+from ringtide_engine.model.releases import Release
 
 HARDWARE_LABEL = "hardwareClass"
 """The label that every device has without writing it: selectors and strata may use it."""
@@ -43,6 +44,8 @@ class Fleet:
     """Default probation of a release on a device."""
     runtime_threads: int
     """Threads within one inference."""
+    retention: Mapping[str, timedelta] = field(default_factory=dict)
+    """How long `reports` and `evidence` are kept, where the fleet says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,8 @@ class HardwareClass:
     """Version range (PEP 440) of onnxruntime on these devices."""
     max_opset: int
     """Highest ONNX opset that this onnxruntime runs."""
+    owner: str | None = None
+    """Who answers for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +134,8 @@ class Cohort:
     """Name."""
     selector: Selector
     """Which devices."""
+    owner: str | None = None
+    """Who answers for it."""
 
 
 Metric = Literal["updateSuccess", "inferenceSuccess", "p95Latency", "agreementWithStable", "wentSilent"]
@@ -145,12 +152,14 @@ class Gate:
     """How it is compared."""
     limit: Fraction
     """The limit as a share; for `noWorseThanControl` the margin."""
-    assurance: Literal["observed"]
-    """How sure: `observed` asks for minDevices, soak and no hard failure."""
+    assurance: Literal["observed", "proven"]
+    """How sure: `observed` asks for minDevices, soak and no hard failure; `proven` for an anytime-valid proof."""
     min_devices: int
     """Least number of devices with evidence."""
     min_requests: int
     """Least number of requests, or of compared requests for `agreementWithStable`, in the ring."""
+    alpha: Fraction = Fraction(1, 100)
+    """Where `proven`: the chance, each way, that the gate ever answers wrongly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,74 +200,12 @@ class RingPlan:
     """`device`, or the label whose devices move together."""
     control: Fraction
     """Share of each stratum kept on the stable release until the last ring."""
+    score_requests: int = 100
+    """Requests over which a device is scored first, for gates that are `proven`; each later span is twice as long."""
     rings: tuple[Ring, ...]
     """The rings, in order; never empty."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseFile:
-    """One file of a release."""
-
-    name: str
-    """Name within the release."""
-    sha256: Digest
-    """Digest."""
-    size_bytes: int
-    """Size."""
-    store: str
-    """Artifact store it lies in."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variant:
-    """One form of a release's model, such as fp32 or int8."""
-
-    name: str
-    """Name."""
-    file: ReleaseFile
-    """The ONNX graph."""
-    opset: int
-    """Highest opset of the default domain in the graph."""
-    onnxruntime: str
-    """Version range (PEP 440) it needs."""
-    execution_providers: tuple[str, ...]
-    """Execution providers it may use, in order of preference."""
-    memory_bytes: int
-    """Memory its process needs."""
-    golden_tolerance_ppm: int
-    """Largest absolute difference of an output to the golden set, in millionths."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
-    """`models/<model>/<version>.yaml`: an immutable set of artifacts of one model version."""
-
-    path: str
-    """File it is written in."""
-    model: str
-    """Model."""
-    version: str
-    """Version."""
-    variants: tuple[Variant, ...]
-    """In order of preference."""
-    inputs: tuple[TensorSpec, ...]
-    """What the graph takes."""
-    outputs: tuple[TensorSpec, ...]
-    """What the graph gives."""
-    golden: ReleaseFile | None
-    """Golden set: JSON with Open Inference Protocol v2 tensors under `inputs` and `outputs`."""
-    budgets: Mapping[str, Budget]
-    """Hardware class to budget."""
-    probation: Probation | None
-    """Probation in place of the fleet's."""
-    sbom: ReleaseFile | None
-    """CycloneDX software bill of materials."""
-    licence: str
-    """SPDX licence expression."""
-    risk_tier: str
-    """Tier by which policies ask for approvals."""
-    attempt: int
-    """Raised by one to let devices try again what they remember as failed."""
+    owner: str | None = None
+    """Who answers for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,6 +222,20 @@ class Placement:
     """Cohort."""
     release: str | None
     """Version; None where the model is not installed."""
+    owner: str | None = None
+    """Who answers for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """Somebody's word for a rollout."""
+
+    by: str
+    """Who."""
+    role: str
+    """In which role."""
+    day: date
+    """On which day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,6 +252,10 @@ class Rollout:
     """Version that it brings."""
     ring_plan: str
     """Ring plan that it follows."""
+    owner: str | None = None
+    """Who answers for it."""
+    approvals: tuple[Approval, ...] = ()
+    """Who has approved it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,8 @@
 from packaging.specifiers import InvalidSpecifier, Specifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from ringtide_engine.model.desired import HardwareClass, Variant
+from ringtide_engine.model.desired import HardwareClass
+from ringtide_engine.model.releases import Variant
 
 
 def unmet(variant: Variant, hardware: HardwareClass) -> tuple[str, ...]:

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 
-from ringtide_engine.model.desired import DesiredState, ReleaseFile
+from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.finding import Finding, Place
+from ringtide_engine.model.releases import ReleaseFile
 from ringtide_engine.model.rules import finding
 from ringtide_engine.validate.members import place_of
 
@@ -55,14 +56,22 @@ def _of_rings(state: DesiredState) -> Iterator[Finding]:
 def _of_releases(state: DesiredState) -> Iterator[Finding]:
     for release in state.releases.values():
         document = state.documents[release.path]
-        files: list[tuple[str, ReleaseFile | None]] = [("/golden", release.golden), ("/sbom", release.sbom)]
+        files: list[tuple[str, ReleaseFile | None]] = [
+            ("/golden", release.golden),
+            ("/sbom", release.sbom),
+            ("/provenance", release.provenance),
+            ("/signature", release.signature),
+            ("/modelCard", release.model_card),
+            ("/driftReference", release.drift_reference),
+        ]
         files += [(f"/variants/{number}/file", variant.file) for number, variant in enumerate(release.variants)]
         for pointer, file in files:
             if file is not None:
                 place = document.place(f"{pointer}/store")
                 yield from _known("RT-REF-007", place, "artifact store", file.store, state.fleet.artifact_stores)
-        for name in release.budgets:
-            place = document.place(f"/budgets/{name}#")
+        named = [("budgets", name) for name in release.budgets] + [("measured", name) for name in release.measured]
+        for field, name in named:
+            place = document.place(f"/{field}/{name}#")
             yield from _known("RT-REF-005", place, "hardware class", name, state.hardware)
 
 

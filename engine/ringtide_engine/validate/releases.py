@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from ringtide_engine.model.desired import DesiredState, Device, Release
+from ringtide_engine.model.desired import DesiredState, Device
 from ringtide_engine.model.finding import Finding, Place
 from ringtide_engine.model.fitness import unmet
+from ringtide_engine.model.releases import Release
 from ringtide_engine.model.rules import finding
 from ringtide_engine.model.steady_state import stable_version, unfinished
 from ringtide_engine.validate.members import place_of, served

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fractions import Fraction
 from math import ceil
-from typing import Protocol
+from typing import Any, Protocol
 
 from ringtide_contract import API_VERSION
 from ringtide_contract.errors import InputError
@@ -18,8 +18,9 @@ from ringtide_contract.ids import Digest, parse_name, parse_version, sha256
 from ringtide_contract.manifest import Budget, TensorSpec
 from ringtide_engine.compile.sbom import Figure, GraphFacts, bill_of_materials
 from ringtide_engine.load.desired import load_desired
-from ringtide_engine.model.desired import DesiredState, Release, ReleaseFile, Variant
+from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.finding import FindingsError
+from ringtide_engine.model.releases import Attachment, GoldenSet, Release, ReleaseFile, Variant
 from ringtide_engine.ports import ArtifactStore
 
 GRAPH_NAME, GOLDEN_NAME, SBOM_NAME = "model.onnx", "golden.json", "sbom.cdx.json"
@@ -158,7 +159,7 @@ def add_model(
     release = _release(path, new, graphs, differences)
     sbom = bill_of_materials(release, graphs, new.figures)
     check_sbom(sbom)
-    release = replace(release, sbom=_file(SBOM_NAME, sbom, new.store))
+    release = replace(release, sbom=Attachment(**_file(SBOM_NAME, sbom, new.store)))
     text = _text(release)
     read_back = _loaded({**around, path: text}).releases[new.model, new.version]
     if read_back != release:
@@ -280,7 +281,7 @@ def _release(
         variants=tuple(
             Variant(
                 name=parse_name(each.name),
-                file=_file(GRAPH_NAME, each.file.content, new.store),
+                file=ReleaseFile(**_file(GRAPH_NAME, each.file.content, new.store)),
                 opset=graphs[each.name].opset,
                 onnxruntime=new.onnxruntime,
                 execution_providers=new.execution_providers,
@@ -291,7 +292,7 @@ def _release(
         ),
         inputs=first.inputs,
         outputs=first.outputs,
-        golden=None if new.golden is None else _file(GOLDEN_NAME, new.golden.content, new.store),
+        golden=None if new.golden is None else GoldenSet(**_file(GOLDEN_NAME, new.golden.content, new.store)),
         budgets=dict(new.budgets),
         probation=None,
         sbom=None,
@@ -301,8 +302,8 @@ def _release(
     )
 
 
-def _file(name: str, content: bytes, store: str) -> ReleaseFile:
-    return ReleaseFile(name=name, sha256=sha256(content), size_bytes=len(content), store=store)
+def _file(name: str, content: bytes, store: str) -> dict[str, Any]:
+    return {"name": name, "sha256": sha256(content), "size_bytes": len(content), "store": store}
 
 
 def _text(release: Release) -> bytes:
