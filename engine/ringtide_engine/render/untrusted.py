@@ -10,7 +10,8 @@ MOST = 500
 """Characters of one value that are shown; a longer one has its place in the file."""
 
 _MARKUP = re.compile(r"[&<>\\`*_{}\[\]#|!~$\"']")
-_ENDS_OF_WORDS = re.compile(r"(@|://|\bwww\.|\bGH-)", re.IGNORECASE)
+_NO_SPAN = re.compile(r"[`<>|]")
+_LINKED = re.compile(r"(@|://|\bwww\.|\bGH-)", re.IGNORECASE)
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _BREAK = "\u200b"
 """Zero width space: a reader sees no difference, and a linker finds no word."""
@@ -36,17 +37,12 @@ def markdown(text: str) -> str:
     """
     shown = _MARKUP.sub(lambda sign: f"&#{ord(sign[0])};", plain(text))
     shown = shown.replace("&#35;", f"&#35;{_BREAK}")
-    return _ENDS_OF_WORDS.sub(lambda word: f"{word[0][0]}{_BREAK}{word[0][1:]}", shown)
+    return _LINKED.sub(lambda word: f"{word[0][0]}{_BREAK}{word[0][1:]}", shown)
 
 
 def code(text: str) -> str:
-    """Return a code span; within it nothing is markup."""
-    return f"`{plain(text).replace('`', chr(0xFFFD)) or ' '}`"
-
-
-def cell(text: str) -> str:
-    """Return a code span for a cell of a table, which a bar would end."""
-    return code(text.replace("|", "\ufffd"))
+    """Return a code span for any place, a cell of a table among them; within it nothing is markup."""
+    return f"`{_NO_SPAN.sub(chr(0xFFFD), plain(text)) or ' '}`"
 
 
 def xml_text(text: str) -> str:
