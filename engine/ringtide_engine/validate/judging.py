@@ -61,7 +61,7 @@ def _documents(judged: Judged, applied: AppliedRule) -> Iterator[Finding]:
             known[alike] = failure(applied, variables)
         why = known[alike]
         if why is not None:
-            yield said(applied, why, data, place)
+            yield said(applied, why, {**variables, "object": data}, place)
 
 
 def _selected(
@@ -112,12 +112,14 @@ def _devices(judged: Judged, applied: AppliedRule) -> Iterator[Finding]:
             "fleet": judged.fleet,
             "today": judged.today,
         }
-        why = failure(applied, narrowed(applied, variables))
+        slim = narrowed(applied, variables)
+        why = failure(applied, slim)
         if why is None:
             continue
         for name in names:
             device = state.devices[name]
-            yield said(applied, why, _written(device, shown), place_of(state, device, applied.rule.at))
+            slim["object"] = _written(device, shown)
+            yield said(applied, why, slim, place_of(state, device, applied.rule.at))
 
 
 def reader(tree: Wanted | None) -> Callable[[Device], Hashable]:

@@ -1,6 +1,5 @@
 """The rules that a fleet has chosen, made ready, and what one of them says of one document."""
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -11,9 +10,9 @@ from ringtide_engine.model.expression import Read, Wanted, narrow, reads_of, wan
 from ringtide_engine.model.finding import Finding, Place, Severity
 from ringtide_engine.model.policy import RULE_VARIABLES, Condition, PolicyEngine, PolicyRule, VariableType
 from ringtide_engine.model.rules import finding
+from ringtide_engine.validate.message import filled
 from ringtide_engine.validate.parameters import misfits, with_defaults
 
-_PLACEHOLDER = re.compile(r"\{([A-Za-z0-9_.-]{1,100})\}")
 _NARROWED = ("object", "old", "fleet")
 
 
@@ -108,12 +107,12 @@ def failure(applied: AppliedRule, variables: Mapping[str, object]) -> str | None
         return str(error)
 
 
-def said(applied: AppliedRule, why: str, data: Mapping[str, object], place: Place) -> Finding:
-    """Return the finding on a document for which `failure` was `why`."""
+def said(applied: AppliedRule, why: str, variables: Mapping[str, object], place: Place) -> Finding:
+    """Return the finding on a document, `object` of the variables, for which `failure` was `why`."""
     rule = applied.rule
     if why:
         return finding("RT-POLICY-004", place, f"{rule.id}: {why}")
-    message = _fill(rule.message, data, applied.parameters)
+    message = filled(rule.message, {**variables, "params": applied.parameters})
     return Finding(rule=rule.id, severity=applied.severity, place=place, message=message, fix=rule.fix)
 
 
@@ -165,20 +164,3 @@ def _parameter_types(rule: PolicyRule) -> Mapping[str, VariableType]:
             case "array" if isinstance(items, Mapping) and items.get("type") == "string":
                 types[f"params.{name}"] = "texts"
     return types
-
-
-def _fill(message: str, data: Mapping[str, object], parameters: Mapping[str, object]) -> str:
-    def field(match: re.Match[str]) -> str:
-        value: object = {**data, "params": parameters}
-        for part in match[1].split("."):
-            if isinstance(value, Mapping):
-                value = value.get(part)
-            elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
-                value = value[int(part)]
-            else:
-                value = None
-        if isinstance(value, list):
-            return ", ".join(map(str, value))
-        return "nothing" if value is None else str(value)
-
-    return _PLACEHOLDER.sub(field, message)

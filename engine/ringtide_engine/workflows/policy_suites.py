@@ -93,15 +93,13 @@ def _run(rule: PolicyRule, case: SuiteCase, files: Mapping[str, bytes], ready: A
         "fleet": {**SAMPLE_FLEET, **case.fleet},
         "today": (case.today or SAMPLE_DAY).isoformat(),
     }
-    why = failure(applied, narrowed(applied, variables))
+    slim = narrowed(applied, variables)
+    why = failure(applied, slim)
     if why:
         return why
+    message = said(applied, "", {**slim, "object": sample}, Place(path="")).message
     if (why is None) != (case.expect == "allowed"):
-        return "the condition holds" if why is None else f"the condition does not hold: {_message(applied, sample)}"
-    if why is not None and case.message is not None and case.message not in _message(applied, sample):
-        return f"the message is {_message(applied, sample)!r}, without {case.message!r}"
+        return "the condition holds" if why is None else f"the condition does not hold: {message}"
+    if why is not None and case.message is not None and case.message not in message:
+        return f"the message is {message!r}, without {case.message!r}"
     return None
-
-
-def _message(applied: AppliedRule, sample: Mapping[str, object]) -> str:
-    return said(applied, "", sample, Place(path="")).message
