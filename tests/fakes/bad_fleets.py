@@ -709,10 +709,10 @@ BAD_FLEETS: tuple[BadFleet, ...] = (
         rule="RT-POLICY-004",
         edits={
             POLICIES: ("rules:", "rules:\n  - rule: ours"),
-            "policies/ours/rule.yaml": RULE.format(rule="ours", condition="object.colour == 'red'"),
+            "policies/ours/rule.yaml": RULE.format(rule="ours", condition="int(object.model) == 1"),
         },
         at="placements/digits-everywhere.yaml:1:1",
-        message='ours: the condition fails: Key not found in map : "colour"',
+        message="ours: the condition fails: cannot convert string to int",
         fix="Guard the condition with `has(...)`.",
     ),
     BadFleet(

@@ -45,6 +45,7 @@ def test_a_rule_compares_with_the_base() -> None:
 
 def test_a_rule_judges_devices_of_inventories_too() -> None:
     rule = RULE.format(rule="ours", condition="object.labels.region == 'eu'").replace("Placement", "Device")
+    rule = rule.replace("{name}", "{id}")
     files = edited(fleet_files(60), {POLICIES: ("rules:", "rules:\n  - rule: ours"), "policies/ours/rule.yaml": rule})
     found = check(files, None, TODAY, CelConditions()).findings
     assert len(found) == 30

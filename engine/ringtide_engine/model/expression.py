@@ -20,14 +20,17 @@ _MACROS = frozenset({"all", "exists", "exists_one", "filter", "map"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Element:
-    """Whatever an index that is not written out may choose, or each element in turn."""
+    """Any of the values in a list or a mapping."""
+
+    of_macro: bool
+    """Whether a macro goes through them all, which are keys where they are in a mapping; else an index chooses one."""
 
 
-ELEMENT = Element()
-"""The one element step."""
+ELEMENT = Element(of_macro=True)
+"""What the variable of a macro stands for."""
 
-Step = "str | int | Read | Element"
-"""A key, a position, a key that is itself read, or any."""
+CHOSEN = Element(of_macro=False)
+"""What an index chooses that is not written out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,12 +173,12 @@ def _index(inner: Sequence[_Token], variables: Sequence[str]) -> "str | int | Re
         return int(inner[0].text)
     if len(inner) == 1 and inner[0].kind == "string":
         plain = re.fullmatch(r"([\"'])([^\"'\\]*)\1", inner[0].text)
-        return plain[2] if plain else ELEMENT
+        return plain[2] if plain else CHOSEN
     if inner and inner[0].kind == "name" and inner[0].text in variables:
         read, end = _chain(inner, 1, Read(root=inner[0].text, steps=()), variables)
         if end == len(inner) and read.steps and all(isinstance(step, str) for step in read.steps):
             return read
-    return ELEMENT
+    return CHOSEN
 
 
 def _alias(tokens: Sequence[_Token], position: int, read: Read) -> _Alias | None:

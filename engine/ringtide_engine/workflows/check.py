@@ -7,7 +7,9 @@ from datetime import date
 
 from ringtide_contract import API_VERSION
 from ringtide_contract.canonical import Json, encode
+from ringtide_contract.errors import InputError
 from ringtide_engine.load.desired import load_desired
+from ringtide_engine.load.known_fields import unknown_fields
 from ringtide_engine.load.policies import load_rules
 from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.finding import Finding, FindingsError
@@ -18,7 +20,7 @@ from ringtide_engine.shipped import rule_library
 from ringtide_engine.validate.change import change_of
 from ringtide_engine.validate.everything import validate
 from ringtide_engine.validate.judging import Judged, judge, needs_resolution
-from ringtide_engine.validate.policy import AppliedRule, choose
+from ringtide_engine.validate.policy import AppliedRule, apply, choose
 from ringtide_engine.validate.waivers import waive
 from ringtide_engine.validate.weakened import weakenings
 
@@ -95,7 +97,9 @@ def check(
     base = load_desired(base_files).state if base_files is not None else None
     shipped = rule_library() if library is None else library
     rules, mistaken = _rules(files, shipped)
-    applied, unready = choose(state, rules, engine)
+    mistyped = _mistyped(state, rules, engine)
+    ready, unready = choose(state, rules, engine)
+    applied = tuple(each for each in ready if each.rule.id not in mistyped)
     built_in = (*loaded.findings, *validate(state, base))
     asked = tuple(each for each in applied if _sound(built_in) or not needs_resolution(each))
     weakened = weakenings(state, base, rules, _rules(base_files or {}, shipped)[0]) if base else ()
@@ -106,10 +110,27 @@ def check(
         fleet=FleetView(state, base),
         today=today.isoformat(),
     )
-    found = (*built_in, *mistaken, *unready, *judge(judged, asked))
+    typos = tuple(each for found in mistyped.values() for each in found)
+    found = (*built_in, *mistaken, *typos, *unready, *judge(judged, asked))
     findings, waivers = waive(state, found, {each.rule.id for each in applied}, today)
     outcome = _outcome(state, base, findings, applied, waivers)
     return replace(outcome, unjudged=tuple(each.rule.id for each in applied if each not in asked))
+
+
+def _mistyped(
+    state: DesiredState, rules: Mapping[str, PolicyRule], engine: PolicyEngine
+) -> Mapping[str, tuple[Finding, ...]]:
+    """Return what is wrong with the conditions of the repository's own rules, whether they are chosen or not."""
+    own = {name: rule for name, rule in rules.items() if rule.document.path in state.documents}
+    chosen = {choice.rule for policies in state.policy_sets.values() for choice in policies.rules}
+    wrong = {name: unknown_fields(rule) for name, rule in own.items()}
+    for name in sorted(own.keys() - chosen):
+        try:
+            apply(own[name], own[name].severity, {}, engine)
+        except InputError as error:
+            place = own[name].document.place("/condition")
+            wrong[name] = (finding("RT-POLICY-002", place, f"{name}: {error}"),)
+    return {name: each for name, each in wrong.items() if each}
 
 
 def _sound(built_in: tuple[Finding, ...]) -> bool:
