@@ -11,7 +11,7 @@ from ringtide_contract.errors import InputError, TransientError, TrustError
 OK: Final = 0
 FAILED: Final = 1
 CHANGES: Final = 2
-"""Only with `--detailed-exitcode`."""
+"""Only with `--detailed-exitcode`, and from `ringtide fmt --check`."""
 FINDINGS: Final = 3
 REFUSED: Final = 4
 """Trust: not authentic, not fresh, not meant for us."""

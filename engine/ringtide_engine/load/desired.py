@@ -11,6 +11,7 @@ from ringtide_engine.load.cursor import Cursor, MisfitError
 from ringtide_engine.load.device_lines import device_lines
 from ringtide_engine.load.documents import parse_yaml
 from ringtide_engine.load.layout import Spot, spot
+from ringtide_engine.load.paths import path_findings
 from ringtide_engine.load.schemas import mistakes
 from ringtide_engine.model.desired import DesiredState, Device
 from ringtide_engine.model.finding import Document, Finding, Place
@@ -46,6 +47,7 @@ def load_desired(files: Mapping[str, bytes]) -> LoadResult:
                 reading.add_device(each, Place(path=path, line=int(each.pointer[1:]) + 1))
         elif where is not None:
             reading.read(path, files[path], where)
+    reading.findings.extend(path_findings(files))
     if "fleet.yaml" not in files:
         reading.findings.append(finding("RT-FILE-003", Place(path="fleet.yaml"), "there is no fleet.yaml"))
     findings = tuple(sorted(reading.findings, key=lambda each: (each.place, each.rule, each.message)))
@@ -122,6 +124,8 @@ class _Reading:
             if where.kind == "Release" and name.split("/")[0] != expected.split("/")[0]:
                 pointer, said = "/model", expected.split("/")[0]
                 message = f"the model is {name.split('/')[0]}, but the folder is called {said}"
+            elif where.kind in ("Rule", "RuleSuite"):
+                message = f"the rule is {name}, but the folder is called {expected}"
             self.findings.append(finding("RT-REF-001", document.place(pointer), message, f'Write "{said}".'))
         self.values.setdefault(where.kind, {})[name] = value
 

@@ -1,5 +1,7 @@
 """One YAML document with the place of every key and value; what a reviewer cannot see at a glance is refused."""
 
+import codecs
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +16,12 @@ from ringtide_engine.model.rules import finding
 
 MAX_YAML_BYTES = 1_000_000
 """More than a person reviews in one file."""
+
+_UNSEEN = re.compile(
+    "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff]"
+)
+"""Control characters, and signs without a picture that break lines, turn text round or hide; joiners shape scripts."""
+_CONFLICT = re.compile(r"^(<{7} |>{7} )", re.MULTILINE)
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -50,19 +58,32 @@ def parse_yaml(path: str, content: bytes) -> Parsed | tuple[Finding, ...]:
         before = content[: error.start]
         line, column = before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1
         place = Place(path=path, line=line, column=column)
-        return (finding("RT-YAML-001", place, f"the byte 0x{content[error.start]:02x} is not UTF-8"),)
+        said = f"the byte 0x{content[error.start]:02x} is not UTF-8"
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            said = "the file is UTF-16"
+        return (finding("RT-YAML-001", place, said),)
+    unseen = _unseen(text)
+    if unseen is not None:
+        line, column = text.count("\n", 0, unseen) + 1, unseen - text.rfind("\n", 0, unseen)
+        said = f"the sign U+{ord(text[unseen]):04X} is not seen by a reader"
+        return (finding("RT-YAML-012", Place(path=path, line=line, column=column), said),)
     builder = _Builder(path=path)
     try:
         for event in _events(text):
             if not builder.take(event):
                 break
     except yaml.YAMLError as error:
-        builder.findings.append(_syntax(path, error))
+        builder.findings.append(_syntax(path, text, error))
     if builder.documents == 0 and not builder.findings:
         builder.findings.append(finding("RT-YAML-004", start, "the file is empty", "Write the document, or remove it."))
     if builder.findings:
         return tuple(builder.findings)
     return Parsed(data=builder.root, marks=builder.marks, unquoted=builder.unquoted)
+
+
+def _unseen(text: str) -> int | None:
+    found = _UNSEEN.search(text, 1 if text.startswith("\ufeff") else 0)
+    return found.start() if found else None
 
 
 def escape(key: str) -> str:
@@ -80,12 +101,35 @@ def _events(text: str) -> Iterator[Any]:
         loader.dispose()
 
 
-def _syntax(path: str, error: yaml.YAMLError) -> Finding:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    place = Place(path=path, line=mark.line + 1, column=mark.column + 1) if mark else Place(path=path)
+_WORDS: Mapping[str, tuple[str, str]] = {
+    "mapping values are not allowed in this context": (
+        "a colon stands where no field can begin",
+        "Indent the fields of one mapping alike; quote a text that holds a colon.",
+    ),
+    "found unexpected end of stream": ("the quote that begins here is never closed", "Close the quote."),
+    "could not find expected ':'": ("a line is no field: it lacks the colon", "Write `name: value`."),
+}
+"""What the parser says of the mistakes that people make most, to what they can act upon."""
+
+
+def _syntax(path: str, text: str, error: yaml.YAMLError) -> Finding:
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable characters"
     context = getattr(error, "context", None)
-    return finding("RT-YAML-003", place, f"{problem} {context}" if context else str(problem))
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if problem == "found unexpected end of stream":
+        mark = getattr(error, "context_mark", None) or mark
+    place = Place(path=path, line=mark.line + 1, column=mark.column + 1) if mark else Place(path=path)
+    conflict = _CONFLICT.search(text)
+    if conflict is not None:
+        place = Place(path=path, line=text.count("\n", 0, conflict.start()) + 1)
+        return finding("RT-YAML-003", place, "a merge conflict is left here", "Resolve the conflict.")
+    sign = text[mark.index : mark.index + 1] if mark else ""
+    if "cannot start any token" in problem or "tab character" in problem:
+        if sign == "\t":
+            return finding("RT-YAML-003", place, "a tab stands where blanks indent", "Indent with blanks.")
+        return finding("RT-YAML-003", place, f"no unquoted text begins with {sign}", "Quote the text.")
+    said, fix = _WORDS.get(problem, (f"{problem} {context}" if context else str(problem), None))
+    return finding("RT-YAML-003", place, said, fix)
 
 
 @dataclass(slots=True, kw_only=True)

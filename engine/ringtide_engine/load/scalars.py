@@ -1,6 +1,7 @@
 """What a plain YAML scalar means: the core schema of YAML 1.2, and nothing more.
 
-`no`, `on`, `0777`, `1_000` and `2026-12-31` stay text, unlike in YAML 1.1.
+`no`, `on`, `1_000` and `2026-12-31` stay text, unlike in YAML 1.1; `0777`, which the two versions read as different
+numbers, is refused.
 """
 
 import re
@@ -15,6 +16,7 @@ _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})
 _INTEGER = re.compile(r"[-+]?[0-9]+", re.ASCII)
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9]+", re.ASCII)
 _OCTAL = re.compile(r"0o[0-7]+", re.ASCII)
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
@@ -28,7 +30,7 @@ def plain_scalar(text: str) -> Scalar:
     """Return the value of an unquoted scalar (YAML 1.2.2, section 10.3.2).
 
     Raises:
-        InputError: A number that is not finite, or beyond what every JSON reader keeps exact.
+        InputError: A number that is not finite, beyond what every JSON reader keeps exact, or with a leading zero.
     """
     if text in _NULL:
         return None
@@ -36,6 +38,8 @@ def plain_scalar(text: str) -> Scalar:
         return text in _TRUE
     if _NOT_FINITE.fullmatch(text):
         raise InputError(f"{text} is not a finite number")
+    if _LEADING_ZERO.fullmatch(text):
+        raise InputError(f"some programs read {_short(text)} as octal, for its leading zero")
     base = (
         10 if _INTEGER.fullmatch(text) else 8 if _OCTAL.fullmatch(text) else 16 if _HEXADECIMAL.fullmatch(text) else 0
     )
@@ -48,3 +52,7 @@ def plain_scalar(text: str) -> Scalar:
     if not isfinite(number) or abs(number) > MAX_INTEGER:
         raise InputError(f"the number {text} is beyond 2^53 - 1")
     return number
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MAX_DIGITS else f"{text[:_MAX_DIGITS]}..."

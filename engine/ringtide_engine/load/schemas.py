@@ -2,6 +2,8 @@
 
 import json
 import pkgutil
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
@@ -92,11 +94,13 @@ def _explain(error: ValidationError, document: Document, unquoted: Mapping[str, 
         case "required":
             missing = next(name for name in asked if repr(name) in error.message)
             said = f"{field} lacks the field {missing}"
-            yield finding("RT-SCHEMA-003", place, said, f"Add `{missing}:`.")
+            only = schema.get("properties", {}).get(missing, {}).get("const")
+            yield finding("RT-SCHEMA-003", place, said, f"Add `{missing}: {only}`." if only else f"Add `{missing}:`.")
         case "type" if _wants_text(asked) and isinstance(value, (bool, int, float)):
             written = unquoted.get(pointer, json.dumps(value))
             said = f"{field} is the {'boolean' if isinstance(value, bool) else 'number'} {written}, not text"
-            yield finding("RT-SCHEMA-004", place, said, f'Quote it: "{written}".')
+            fits = re.search(schema.get("pattern", ""), written) is not None
+            yield finding("RT-SCHEMA-004", place, said, f'Quote it: "{written}".' if fits else f"Write {title}.")
         case "type":
             wanted = title or " or ".join(_WORDS[name] for name in _names(asked))
             yield finding("RT-SCHEMA-001", place, f"{field} is {_said(value)}, not {wanted}", f"Write {wanted}.")
@@ -113,7 +117,8 @@ def _explain(error: ValidationError, document: Document, unquoted: Mapping[str, 
             at = document.place(f"{pointer}/{escape(str(value))}#") if names else place
             subject = "a key" if names else field
             wanted = _title(schema)
-            yield finding("RT-SCHEMA-001", at, f"{subject} is {_said(value)}, not {wanted}", f"Write {wanted}.")
+            said = f"{subject} is {_said(value)}{_foreign(value)}, not {wanted}"
+            yield finding("RT-SCHEMA-001", at, said, f"Write {wanted}.")
         case "minItems" | "minProperties":
             yield finding("RT-SCHEMA-001", place, f"{field} is empty", "Write at least one entry.")
         case "maxItems" | "maxProperties":
@@ -172,6 +177,12 @@ def _said(value: Any) -> str:
             return "a list"
         case _:
             return _short(json.dumps(value, ensure_ascii=False))
+
+
+def _foreign(text: str) -> str:
+    """Name the first sign that may look like another one."""
+    sign = next((each for each in text if not each.isascii()), None)
+    return f" (with {unicodedata.name(sign, f'U+{ord(sign):04X}')})" if sign is not None else ""
 
 
 def _short(text: str) -> str:

@@ -162,12 +162,15 @@ def test_deletions_are_seen_against_a_base(fleet: Path) -> None:
     assert "names no commit" in ringtide("check", fleet, "--base", "nowhere", code=1).stderr
 
 
-def test_links_are_not_followed(fleet: Path, tmp_path: Path) -> None:
+def test_links_are_refused_and_not_followed(fleet: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside.yaml"
     outside.write_text("not: ours\n")
     (fleet / "cohorts/linked.yaml").symlink_to(outside)
     (fleet / "rings/deep").symlink_to(tmp_path)
-    assert ringtide("check", fleet).stderr == "passed: no findings\n"
+    result = ringtide("check", fleet, code=3)
+    assert "cohorts/linked.yaml is a link, not a regular file" in result.stdout
+    assert "rings/deep is a link, not a regular file" in result.stdout
+    assert "not: ours" not in result.stdout
 
 
 @pytest.mark.parametrize(

