@@ -9,41 +9,21 @@ import click
 from ringtide_contract.errors import InputError
 from ringtide_engine import wiring
 from ringtide_engine.cli import rendering
+from ringtide_engine.cli.added_release import show
 from ringtide_engine.cli.exits import OK
+from ringtide_engine.cli.pair_options import classes, pairs
 from ringtide_engine.cli.repositories import fleet_option
 
 if TYPE_CHECKING:
     from ringtide_contract.manifest import Budget
-    from ringtide_engine.workflows.add_model import AddedRelease, SourceFile
+    from ringtide_engine.workflows.add_model import SourceFile
 
 T = TypeVar("T")
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def _pairs(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> Mapping[str, str]:  # noqa: ARG001
-    """Read `NAME=VALUE`, each name once."""
-    pairs: dict[str, str] = {}
-    for each in values:
-        name, sign, value = each.partition("=")
-        if not (name and sign and value):
-            raise click.BadParameter(f"{each!r} is not NAME=VALUE")
-        if name in pairs:
-            raise click.BadParameter(f"{name} is given twice")
-        pairs[name] = value
-    return pairs
-
-
-def _classes(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> Mapping[str, tuple[str, str]]:  # noqa: ARG001
-    """Read `CLASS:p95=LATENCY,memory=SIZE`, each class once."""
-    classes: dict[str, tuple[str, str]] = {}
-    for each in values:
-        name, _, rest = each.partition(":")
-        costs = dict(part.partition("=")[::2] for part in rest.split(","))
-        if not name or rest.count(",") != 1 or costs.keys() != {"p95", "memory"}:
-            raise click.BadParameter(f"{each!r} is not CLASS:p95=20ms,memory=160MiB")
-        if name in classes:
-            raise click.BadParameter(f"{name} is given twice")
-        classes[name] = costs["p95"], costs["memory"]
-    return classes
+def _file_option(name: str, text: str) -> Callable[[Command], Command]:
+    return click.option(name, type=click.Path(path_type=Path), metavar="FILE", help=text)
 
 
 @click.group("model")
@@ -60,7 +40,7 @@ def model_command() -> None:
     "variants",
     multiple=True,
     required=True,
-    callback=_pairs,
+    callback=pairs,
     metavar="NAME=FILE",
     help="A form of the model, such as fp32=model.onnx; the first that fits a device runs there. Several times.",
 )
@@ -68,7 +48,7 @@ def model_command() -> None:
     "--memory",
     multiple=True,
     required=True,
-    callback=_pairs,
+    callback=pairs,
     metavar="NAME=SIZE",
     help="Memory that a variant's process needs, such as fp32=96MiB. Once for each variant.",
 )
@@ -77,7 +57,7 @@ def model_command() -> None:
     "--golden-tolerance",
     "tolerances",
     multiple=True,
-    callback=_pairs,
+    callback=pairs,
     metavar="NAME=NUMBER",
     help="Largest difference of a variant to the golden set; measured with onnxruntime where it is left out.",
 )
@@ -93,7 +73,7 @@ def model_command() -> None:
     "budgets",
     multiple=True,
     required=True,
-    callback=_classes,
+    callback=classes,
     metavar="CLASS:p95=TIME,memory=SIZE",
     help="What it may cost on a hardware class, such as edge-m:p95=20ms,memory=160MiB. Several times.",
 )
@@ -108,10 +88,19 @@ def model_command() -> None:
     "--figure",
     "figures",
     multiple=True,
-    callback=_pairs,
+    callback=pairs,
     metavar="METRIC=VALUE",
     help="What you measured, such as accuracy=0.95, for the model card. Several times.",
 )
+@click.option("--owner", metavar="TEXT", help="Who answers for it, such as @example/vision.")
+@click.option("--disjoint", metavar="TEXT", help="How the golden set was kept apart from the training data.")
+@click.option(
+    "--residency", multiple=True, metavar="REGION", help="Region where it may run, such as eu. Several times."
+)
+@_file_option("--model-card", "Model card: what the model is for, how well it does.")
+@_file_option("--drift-reference", "What drift of inputs and outputs is measured against.")
+@_file_option("--provenance", "How the files were built: an in-toto statement, signed or not.")
+@_file_option("--signature", "Signature of the model's makers, such as a sigstore bundle.")
 @click.option("--dry-run", is_flag=True, help="Check and measure everything; store and write nothing.")
 @rendering.output_option("table", "json")
 def add_command(
@@ -129,13 +118,21 @@ def add_command(
     risk_tier: str,
     onnxruntime: str,
     figures: Mapping[str, str],
+    owner: str | None,
+    disjoint: str | None,
+    residency: tuple[str, ...],
+    model_card: Path | None,
+    drift_reference: Path | None,
+    provenance: Path | None,
+    signature: Path | None,
     dry_run: bool,
     output: rendering.Output,
 ) -> int:
     """Add VERSION of MODEL: store its files and write models/MODEL/VERSION.yaml.
 
     Reads opset, inputs and outputs from the ONNX files, measures how far each variant is from the golden set, and
-    attaches a bill of materials (CycloneDX). A release never changes: a version that exists is refused.
+    attaches a bill of materials (CycloneDX). Of what speaks for the release, it writes down which of the release's files
+    the bill, the provenance and the signature name. A release never changes: a version that exists is refused.
     """
     if memory.keys() != variants.keys():
         raise click.UsageError(f"give --memory once for each variant: {', '.join(variants)}")
@@ -152,7 +149,7 @@ def add_command(
         variants=tuple(
             NewVariant(
                 name=name,
-                file=_source(Path(file)),
+                file=_read(Path(file)),
                 memory_bytes=_parsed("--memory", units.size, memory[name]),
                 tolerance_ppm=_parsed("--golden-tolerance", units.tolerance_ppm, tolerances[name])
                 if name in tolerances
@@ -160,13 +157,20 @@ def add_command(
             )
             for name, file in variants.items()
         ),
-        golden=None if golden is None else _source(golden),
+        golden=_source(golden),
         store=store,
         budgets={name: _budget(*costs) for name, costs in budgets.items()},
         licence=licence,
         risk_tier=risk_tier,
         onnxruntime=_parsed("--onnxruntime", units.version_range, onnxruntime),
         figures=tuple(Figure(metric=metric, value=value, variant=None) for metric, value in figures.items()),
+        owner=owner,
+        disjoint=disjoint,
+        residency=residency,
+        model_card=_source(model_card),
+        drift_reference=_source(drift_reference),
+        provenance=_source(provenance),
+        signature=_source(signature),
     )
     added = add_model(
         new,
@@ -178,11 +182,15 @@ def add_command(
     )
     if not dry_run:
         write_file(fleet / added.release.path, added.text)
-    _show(added, dry_run=dry_run, output=output)
+    show(added, dry_run=dry_run, output=output)
     return OK
 
 
-def _source(path: Path) -> "SourceFile":
+def _source(path: Path | None) -> "SourceFile | None":
+    return None if path is None else _read(path)
+
+
+def _read(path: Path) -> "SourceFile":
     from ringtide_engine.cli.work_tree import read_file
     from ringtide_engine.workflows.add_model import SourceFile
 
@@ -204,52 +212,3 @@ def _parsed(option: str, parse: Callable[[Any], T], text: str) -> T:
         return parse(text)
     except InputError as error:
         raise click.UsageError(f"{option}: {error}") from error
-
-
-def _show(added: "AddedRelease", *, dry_run: bool, output: rendering.Output) -> None:
-    from ringtide_engine.workflows.add_model import tolerance_text
-
-    release = added.release
-    measured = {name: None if each is None else f"{each:.6f}" for name, each in added.differences.items()}
-    if output == "json":
-        files = [*(each.file for each in release.variants), release.golden, release.sbom]
-        document = {
-            "apiVersion": "ringtide/v1",
-            "kind": "ModelAddResult",
-            "path": release.path,
-            "dryRun": dry_run,
-            "text": added.text.decode("utf-8"),
-            "variants": [
-                {
-                    "name": each.name,
-                    "opset": each.opset,
-                    "goldenDifference": measured[each.name],
-                    "goldenTolerance": tolerance_text(each.golden_tolerance_ppm),
-                }
-                for each in release.variants
-            ],
-            "files": [
-                {"name": each.name, "sha256": each.sha256, "size": each.size_bytes, "uri": added.uris.get(each.sha256)}
-                for each in files
-                if each is not None
-            ],
-        }
-        rendering.write(document, "json")
-    elif dry_run:
-        click.echo(added.text.decode("utf-8"), nl=False)
-    else:
-        rows = [
-            (
-                each.name,
-                str(each.file.size_bytes),
-                str(each.opset),
-                measured[each.name] or "-",
-                tolerance_text(each.golden_tolerance_ppm),
-                each.file.sha256,
-            )
-            for each in release.variants
-        ]
-        rendering.write_table(("variant", "bytes", "opset", "golden difference", "tolerance", "sha256"), rows)
-    rendering.talk(
-        "nothing is written, this is a dry run" if dry_run else f"wrote {release.path}; next: ringtide check"
-    )

@@ -3,7 +3,6 @@
 The release is made as values, written as text, and read back: what is returned is what `load` says of the text.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,6 @@ from fractions import Fraction
 from math import ceil
 from typing import Any, Protocol
 
-from ringtide_contract import API_VERSION
 from ringtide_contract.errors import InputError
 from ringtide_contract.ids import Digest, parse_name, parse_version, sha256
 from ringtide_contract.manifest import Budget, TensorSpec
@@ -22,6 +20,8 @@ from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.finding import FindingsError
 from ringtide_engine.model.releases import Attachment, GoldenSet, Release, ReleaseFile, Variant
 from ringtide_engine.ports import ArtifactStore
+from ringtide_engine.workflows.release_text import release_text, tolerance_text
+from ringtide_engine.workflows.subjects import sbom_digests, statement_digests
 
 GRAPH_NAME, GOLDEN_NAME, SBOM_NAME = "model.onnx", "golden.json", "sbom.cdx.json"
 
@@ -31,11 +31,7 @@ LEAST_TOLERANCE_PPM = 10
 _MARGIN = Fraction(3, 2)
 """Devices have other processors than the machine that measures."""
 
-_MODELINE = "# yaml-language-server: $schema=../../.ringtide/schemas/release.json"
-
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.+-]*")
-_NOT_PLAIN = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
-"""Words that some reader of YAML takes for something else than text."""
+_SUFFIX = re.compile(r"\.[a-z0-9]{1,16}\Z")
 
 
 class ModelFiles(Protocol):
@@ -105,6 +101,20 @@ class NewRelease:
     """Execution providers that the variants may use, in order of preference."""
     figures: tuple[Figure, ...] = ()
     """What the makers measured, for the model card."""
+    owner: str | None = None
+    """Who answers for the release."""
+    disjoint: str | None = None
+    """How the golden set was kept apart from the training data."""
+    residency: tuple[str, ...] = ()
+    """Regions where it may run; empty: everywhere."""
+    model_card: SourceFile | None = None
+    """Model card."""
+    drift_reference: SourceFile | None = None
+    """What drift is measured against."""
+    provenance: SourceFile | None = None
+    """How the artifacts were built."""
+    signature: SourceFile | None = None
+    """Signature of the artifacts' makers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,14 +169,14 @@ def add_model(
     release = _release(path, new, graphs, differences)
     sbom = bill_of_materials(release, graphs, new.figures)
     check_sbom(sbom)
-    release = replace(release, sbom=Attachment(**_file(SBOM_NAME, sbom, new.store)))
-    text = _text(release)
+    release = _attached(release, new, sbom)
+    text = release_text(release)
     read_back = _loaded({**around, path: text}).releases[new.model, new.version]
     if read_back != release:
         raise InputError(f"{path} would not say what it should; a name in the ONNX files cannot be written as YAML")
 
-    contents = [*(each.file.content for each in new.variants), sbom]
-    contents += [new.golden.content] if new.golden is not None else []
+    given = (new.golden, new.model_card, new.drift_reference, new.provenance, new.signature)
+    contents = [*(each.file.content for each in new.variants), sbom, *(each.content for each in given if each)]
     uris: dict[Digest, str] = {}
     if not dry_run:
         store = open_store(address)
@@ -179,11 +189,6 @@ def suggested_tolerance_ppm(difference: float) -> int:
     exact = ceil(Fraction(difference) * _MARGIN * 10**6)
     step = int(10 ** max(0, len(str(exact)) - 2))
     return max(LEAST_TOLERANCE_PPM, -(-exact // step) * step)
-
-
-def tolerance_text(ppm: int) -> str:
-    """Write a tolerance as releases have it: `0.020000`."""
-    return f"{ppm // 10**6}.{ppm % 10**6:06}"
 
 
 def _loaded(files: Mapping[str, bytes]) -> DesiredState:
@@ -236,6 +241,8 @@ def _differences(new: NewRelease, graph: GraphFacts, models: ModelFiles) -> Mapp
     """Measure how far each variant is from the golden set."""
     golden = new.golden
     if golden is None:
+        if new.disjoint is not None:
+            raise InputError("how the golden set was kept apart says nothing without one; give --golden")
         given = [each.name for each in new.variants if each.tolerance_ppm is not None]
         if given:
             raise InputError(f"a tolerance for {', '.join(given)} says nothing without a golden set; give --golden")
@@ -292,75 +299,46 @@ def _release(
         ),
         inputs=first.inputs,
         outputs=first.outputs,
-        golden=None if new.golden is None else GoldenSet(**_file(GOLDEN_NAME, new.golden.content, new.store)),
+        golden=None
+        if new.golden is None
+        else GoldenSet(**_file(GOLDEN_NAME, new.golden.content, new.store), disjoint=new.disjoint),
         budgets=dict(new.budgets),
         probation=None,
         sbom=None,
         licence=new.licence,
         risk_tier=new.risk_tier,
         attempt=0,
+        owner=new.owner,
+        residency=new.residency,
+    )
+
+
+def _attached(release: Release, new: NewRelease, sbom: bytes) -> Release:
+    """Return the release with the files that speak for it, each with the release's files that it describes."""
+    files = [*(each.file for each in release.variants), *([release.golden] if release.golden else [])]
+    own = tuple(dict.fromkeys(each.sha256 for each in files))
+
+    def attachment(role: str, file: SourceFile | None, *, covers: bool = False) -> Attachment | None:
+        if file is None:
+            return None
+        said = statement_digests(file.content) if covers else frozenset()
+        subjects = tuple(each for each in own if each in said)
+        if said and not subjects:
+            raise InputError(f"{file.name} names {len(said)} files, and none of this release; give the {role} of these")
+        suffix = _SUFFIX.search(file.name.lower())
+        name = role + (suffix[0] if suffix else "")
+        return Attachment(**_file(name, file.content, new.store), subjects=subjects)
+
+    listed = sbom_digests(sbom)
+    return replace(
+        release,
+        sbom=Attachment(**_file(SBOM_NAME, sbom, new.store), subjects=tuple(each for each in own if each in listed)),
+        model_card=attachment("model-card", new.model_card),
+        drift_reference=attachment("drift-reference", new.drift_reference),
+        provenance=attachment("provenance", new.provenance, covers=True),
+        signature=attachment("signature", new.signature, covers=True),
     )
 
 
 def _file(name: str, content: bytes, store: str) -> dict[str, Any]:
     return {"name": name, "sha256": sha256(content), "size_bytes": len(content), "store": store}
-
-
-def _text(release: Release) -> bytes:
-    """Write a release as people write it."""
-    lines = [
-        _MODELINE,
-        f"apiVersion: {API_VERSION}",
-        "kind: Release",
-        f"model: {_word(release.model)}",
-        f'version: "{release.version}"',
-        "variants:",
-    ]
-    for variant in release.variants:
-        lines += [
-            f"  - name: {_word(variant.name)}",
-            f"    file: {_file_text(variant.file)}",
-            f"    opset: {variant.opset}",
-            f"    onnxruntime: {json.dumps(variant.onnxruntime)}",
-            f"    executionProviders: [{', '.join(map(_word, variant.execution_providers))}]",
-            f"    memory: {_size(variant.memory_bytes)}",
-            f"    goldenTolerance: {tolerance_text(variant.golden_tolerance_ppm)}",
-        ]
-    lines += ["inputs:", *map(_tensor, release.inputs), "outputs:", *map(_tensor, release.outputs)]
-    lines += [f"golden: {_file_text(release.golden)}"] if release.golden is not None else []
-    lines += ["budgets:" if release.budgets else "budgets: {}"]
-    for name, budget in release.budgets.items():
-        costs = f"p95Latency: {_latency(budget.p95_latency_us)}, peakMemory: {_size(budget.peak_memory_bytes)}"
-        lines.append(f"  {_word(name)}: {{{costs}}}")
-    lines += [f"sbom: {_file_text(release.sbom)}"] if release.sbom is not None else []
-    lines += [f"licence: {_word(release.licence)}", f"riskTier: {release.risk_tier}", ""]
-    return "\n".join(lines).encode("utf-8")
-
-
-def _file_text(file: ReleaseFile) -> str:
-    store = _word(file.store)
-    return f'{{name: {file.name}, sha256: "{file.sha256}", size: {file.size_bytes}, store: {store}}}'
-
-
-def _tensor(tensor: TensorSpec) -> str:
-    shape = ", ".join(map(str, tensor.shape))
-    return f"  - {{name: {_word(tensor.name)}, datatype: {tensor.datatype}, shape: [{shape}]}}"
-
-
-def _word(text: str) -> str:
-    plain = _PLAIN.fullmatch(text) and text.lower() not in _NOT_PLAIN
-    return text if plain else json.dumps(text, ensure_ascii=False)
-
-
-def _size(count: int) -> str:
-    for exponent, unit in ((40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")):
-        if count % 2**exponent == 0:
-            return f"{count >> exponent}{unit}"
-    return str(count)
-
-
-def _latency(microseconds: int) -> str:
-    for factor, unit in ((10**6, "s"), (1000, "ms")):
-        if microseconds % factor == 0:
-            return f"{microseconds // factor}{unit}"
-    return f"{microseconds}us"

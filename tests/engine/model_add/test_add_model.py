@@ -91,14 +91,14 @@ def added(new: NewRelease, models: Files, store: Store, files: Mapping[str, byte
 
 @pytest.mark.parametrize(
     "name",
-    ["y", "null", "input:0", "model/in", 'a "quoted" one', "a: b", "x, y}", "#", "é", "😀", "\t", "\u2028", "1.5"],
+    ["y", "null", "input:0", "model/in", 'a "quoted" one', "a: b", "x, y}", "#", "é", "😀", "\t", "\u2028", "\x7f", "\x85", "1.5"],
 )
 def test_a_name_in_a_graph_is_read_back_whatever_yaml_makes_of_it(name: str) -> None:
     release = added(NEW, Files(name), Store()).release
     assert [each.name for each in release.inputs] == [name]
 
 
-@pytest.mark.parametrize("name", ["", "\x7f", "\x85", "\ud800"])
+@pytest.mark.parametrize("name", ["", "\ud800"])
 def test_a_name_that_yaml_cannot_carry_is_refused_before_anything_is_stored(name: str) -> None:
     store = Store()
     with pytest.raises(InputError):

@@ -1,0 +1,142 @@
+"""What speaks for a release is stored with it, and says which of its files it describes."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fakes.fleet_files import DIGITS, fleet_files
+from ringtide_contract.ids import sha256
+from ringtide_engine.cli.main import run
+from ringtide_engine.workflows.subjects import sbom_digests, statement_digests
+
+GRAPH, GOLDEN = (DIGITS / "1.1.0" / name for name in ("int8.onnx", "golden.json"))
+GRAPH_DIGEST, GOLDEN_DIGEST = (sha256(each.read_bytes()) for each in (GRAPH, GOLDEN))
+OTHER = sha256(b"other")
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Path:
+    folder = tmp_path / "fleet"
+    for path, content in fleet_files(3, store=(tmp_path / "store").as_uri()).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    return folder
+
+
+def add(fleet: Path, *more: str, golden: bool = True) -> int:
+    fixed = ["model", "add", "digits", "3.0.0", "-C", str(fleet), "--store", "models", "--licence", "MIT"]
+    costs = ["--variant", f"int8={GRAPH}", "--memory", "int8=64MiB", "--budget", "edge-m:p95=20ms,memory=160MiB"]
+    return run([*fixed, *costs, *(["--golden", str(GOLDEN)] if golden else []), *more])
+
+
+def written(fleet: Path) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((fleet / "models/digits/3.0.0.yaml").read_bytes())
+    return document
+
+
+def file(fleet: Path, name: str, content: bytes) -> str:
+    path = fleet.parent / name
+    path.write_bytes(content)
+    return str(path)
+
+
+def statement(*digests: str) -> bytes:
+    subjects = [{"name": "model.onnx", "digest": {"sha256": each}} for each in digests]
+    return json.dumps({"_type": "https://in-toto.io/Statement/v1", "subject": subjects, "predicate": {}}).encode()
+
+
+def envelope(payload: bytes) -> bytes:
+    return json.dumps({"payload": base64.b64encode(payload).decode(), "signatures": []}).encode()
+
+
+def test_the_files_are_stored_and_named_and_the_release_passes_check(fleet: Path) -> None:
+    card, drift = file(fleet, "Card.MD", b"# Digits"), file(fleet, "reference", b"[1]")
+    provenance = file(fleet, "build.intoto.jsonl", envelope(statement(GRAPH_DIGEST, OTHER)))
+    signature = file(fleet, "model.sig", b"\x00 detached")
+    options = ["--model-card", card, "--drift-reference", drift, "--provenance", provenance, "--signature", signature]
+    assert add(fleet, *options) == 0
+    release = written(fleet)
+    names = {field: release[field]["name"] for field in ("modelCard", "driftReference", "provenance", "signature")}
+    assert names == {
+        "modelCard": "model-card.md",
+        "driftReference": "drift-reference",
+        "provenance": "provenance.jsonl",
+        "signature": "signature.sig",
+    }
+    for field, path in (("modelCard", card), ("driftReference", drift), ("provenance", provenance)):
+        assert (fleet.parent / "store" / release[field]["sha256"]).read_bytes() == Path(path).read_bytes()
+    assert release["provenance"]["subjects"] == [GRAPH_DIGEST]
+    assert "subjects" not in release["signature"]
+    assert run(["check", str(fleet)]) == 0
+
+
+def test_the_sbom_names_as_subjects_what_stands_in_it(fleet: Path) -> None:
+    assert add(fleet) == 0
+    sbom = written(fleet)["sbom"]
+    assert sbom["subjects"] == [GRAPH_DIGEST, GOLDEN_DIGEST]
+    assert set(sbom["subjects"]) <= sbom_digests((fleet.parent / "store" / sbom["sha256"]).read_bytes())
+
+
+def test_owner_residency_and_disjointness_are_written_as_given(fleet: Path) -> None:
+    note = 'line 4: kept "apart", # really'
+    assert add(fleet, "--owner", "@example/vision", "--residency", "eu", "--residency", "us", "--disjoint", note) == 0
+    release = written(fleet)
+    assert (release["owner"], release["residency"]) == ("@example/vision", ["eu", "us"])
+    assert release["golden"]["disjoint"] == note
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--owner", "two\nlines"], "owner"),
+        (["--residency", "not a label"], "residency"),
+        (["--model-card", "/nowhere/card.md"], "cannot read /nowhere/card.md"),
+    ],
+)
+def test_what_a_release_cannot_say_is_refused(
+    fleet: Path, capsys: pytest.CaptureFixture[str], options: list[str], said: str
+) -> None:
+    assert add(fleet, *options) != 0
+    captured = capsys.readouterr()
+    assert said in captured.out + captured.err
+    assert not (fleet / "models/digits/3.0.0.yaml").exists()
+    assert not (fleet.parent / "store").exists()
+
+
+def test_a_note_on_a_golden_set_that_is_not_there_is_refused(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert add(fleet, "--disjoint", "by line", golden=False) == 1
+    assert "give --golden" in capsys.readouterr().err
+
+
+def test_the_provenance_of_another_release_is_refused(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert add(fleet, "--provenance", file(fleet, "p.json", statement(OTHER))) == 1
+    assert "names 1 files, and none of this release; give the provenance of these" in capsys.readouterr().err
+    assert not (fleet.parent / "store").exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        statement(OTHER),
+        envelope(statement(OTHER)),
+        json.dumps({"dsseEnvelope": json.loads(envelope(statement(OTHER)))}).encode(),
+        b"\n" + envelope(statement(OTHER)) + b"\n" + statement() + b"\n",
+        json.dumps({"subject": [], "predicate": {"resources": [{"algorithm": "sha256", "digest": OTHER}]}}).encode(),
+    ],
+    ids=["plain", "signed", "sigstore bundle", "one a line", "model signing"],
+)
+def test_a_statement_names_its_subjects_in_every_wrapping(content: bytes) -> None:
+    assert statement_digests(content) == {OTHER}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\xff", b"[" * 100_000, b'{"payload": "!"}', b'{"payload": 7}', b'{"subject": [7, {"digest": "x"}]}', b"[1]",
+     b'{"subject": [{"digest": {"sha256": "short"}}]}', b'{"components": 3}', b'{"components": [{"hashes": [4]}]}'],
+)  # fmt: skip
+def test_a_file_of_another_kind_names_nothing(content: bytes) -> None:
+    assert statement_digests(content) == sbom_digests(content) == frozenset()
