@@ -91,7 +91,23 @@ def added(new: NewRelease, models: Files, store: Store, files: Mapping[str, byte
 
 @pytest.mark.parametrize(
     "name",
-    ["y", "null", "input:0", "model/in", 'a "quoted" one', "a: b", "x, y}", "#", "é", "😀", "\t", "\u2028", "\x7f", "\x85", "1.5"],
+    [
+        "y",
+        "null",
+        "input:0",
+        "model/in",
+        'a "quoted" one',
+        "a: b",
+        "x, y}",
+        "#",
+        "é",
+        "😀",
+        "\t",
+        "\u2028",
+        "\x7f",
+        "\x85",
+        "1.5",
+    ],
 )
 def test_a_name_in_a_graph_is_read_back_whatever_yaml_makes_of_it(name: str) -> None:
     release = added(NEW, Files(name), Store()).release
