@@ -37,6 +37,7 @@ bench: $(STAMP)
 
 spec: $(STAMP)
 	$(BIN)/python docs/spec/make_kind_pages.py
+	$(BIN)/python docs/spec/make_findings_page.py
 	$(BIN)/python docs/spec/make_wire_pages.py
 
 lock: $(STAMP)

@@ -1,6 +1,6 @@
-"""Write `kinds/*.md` from the JSON Schemas and `findings.md` from the table of rules.
+"""Write `kinds/*.md` from the JSON Schemas.
 
-Run `python docs/spec/make_kind_pages.py` after a change of either; a test compares.
+Run `python docs/spec/make_kind_pages.py` after a change of them; a test compares.
 """
 
 import json
@@ -9,7 +9,6 @@ from pathlib import Path  # noqa: TID251  # a script that writes files
 from typing import Any
 
 from ringtide_engine.load.schemas import SCHEMA_FILES, SHARED, schema_text
-from ringtide_engine.model.rules import RULES
 from ringtide_engine.shipped import rule_library, template
 
 HERE = Path(__file__).resolve().parent
@@ -117,8 +116,7 @@ _KINDS = {
 
 def pages() -> dict[str, str]:
     """Return every page by its path below `docs/spec/`."""
-    made = {f"kinds/{name.removesuffix('.json')}.md": _page(kind, name) for kind, name in SCHEMA_FILES.items()}
-    return {**made, "findings.md": _findings()}
+    return {f"kinds/{name.removesuffix('.json')}.md": _page(kind, name) for kind, name in SCHEMA_FILES.items()}
 
 
 def example(kind: str) -> str:
@@ -191,24 +189,6 @@ def _takes(schema: Mapping[str, Any], shared: Mapping[str, Any]) -> str:
         return f"mapping to {_takes(_resolved(schema['additionalProperties'], shared), shared)}"
     least, most = schema.get("minimum"), schema.get("maximum")
     return said + (f" from {least}" if least is not None else "") + (f" to {most}" if most is not None else "")
-
-
-def _findings() -> str:
-    rows = "\n".join(
-        f"| {rule.id} | {rule.severity} | {rule.title} | {rule.fix} | {'yes' if rule.waivable else 'no'} |"
-        for rule in RULES.values()
-    )
-    return f"""\
-<!-- made by make_kind_pages.py from the table of rules: edit the table, then run it -->
-# Findings
-
-What `ringtide check` finds by itself; the rules of a policy set come on top, under their own ids. An error refuses the
-change; warnings and infos are shown. A waiver may cover what the last column says, and every rule of a policy set.
-
-| Id | Severity | What is wrong | What to do | Waiver |
-|---|---|---|---|---|
-{rows}
-"""
 
 
 def main() -> None:

@@ -1,0 +1,85 @@
+"""Reasons of verdicts: what each code says, and what a person can do about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownReason:
+    """One kind of reason."""
+
+    verdict: str
+    """Verdict that it leads to."""
+    title: str
+    """What it says, one sentence."""
+    advice: str
+    """What a person can do, one sentence in the imperative."""
+
+
+def _table(*rows: tuple[str, str, str, str]) -> Mapping[str, KnownReason]:
+    return MappingProxyType(
+        {code: KnownReason(verdict=verdict, title=title, advice=advice) for code, verdict, title, advice in rows}
+    )
+
+
+REASONS = _table(
+    ("quarantined", "roll back", "The candidate is under quarantine.", "Bring a release that is not."),
+    (
+        "hard-failure",
+        "roll back",
+        "Devices could not load the candidate, answered its golden set wrongly, or crashed with it.",
+        "Read the incident that the roll back wrote, and bring a mended release.",
+    ),
+    (
+        "gate-failed",
+        "roll back",
+        "The evidence says that a gate does not hold.",
+        "Read the incident that the roll back wrote, and bring a mended release.",
+    ),
+    ("no-devices", "hold", "The placement reaches no device.", "Mend its cohort, or remove the rollout."),
+    (
+        "candidate-changed",
+        "hold",
+        "The rollout names another release than the one whose rings are open.",
+        "Restore the candidate, and bring the other release by a rollout of its own.",
+    ),
+    (
+        "plan-changed",
+        "hold",
+        "The ring plan no longer fits the rings that are open.",
+        "Restore the plan until the rollout has finished.",
+    ),
+    (
+        "no-reports",
+        "hold",
+        "No collector has recorded reports.",
+        "Run `ringtide ingest`, and see that devices may push to the reports repository.",
+    ),
+    (
+        "evidence-stale",
+        "hold",
+        "A collector has recorded nothing for too long, or its clock is wrong.",
+        "Run `ringtide ingest`, and see to its schedule and its clock.",
+    ),
+    ("nobody", "hold", "No device is in the ring, nor in any ring before it.", "Mend the plan or the cohort."),
+    ("quorum", "hold", "Too few of the ring's devices have confirmed the candidate.", "Wait; or see why they do not."),
+    ("soak", "hold", "The ring's soak has not passed.", "Wait."),
+    (
+        "insufficient-evidence",
+        "hold",
+        "There are too few devices or requests to answer a gate.",
+        "Wait; or lower what the gate asks for in a plan for the next rollout.",
+    ),
+    (
+        "stuck",
+        "hold",
+        "The deadline of the ring has passed; a deadline is never a pass.",
+        "See what the other reasons wait for, or remove the rollout.",
+    ),
+    ("completed", "hold", "Every ring has passed; the candidate is stable.", "Set it in the placement when you like."),
+    ("start", "promote", "The rollout starts: its first ring opens.", "Nothing; watch it."),
+    ("passed", "promote", "The ring has confirmed, soaked and passed its gates.", "Nothing; watch the next ring."),
+    ("gate-passed", "promote", "The evidence says that a gate holds.", "Nothing."),
+)
+"""Code to reason."""
