@@ -10,7 +10,7 @@ from packaging.version import InvalidVersion, Version
 
 from ringtide_contract.errors import InputError
 from ringtide_engine.load import units
-from ringtide_engine.model.policy import Condition, VariableType
+from ringtide_engine.model.policy import Condition, RuleLanguage, VariableType
 
 try:
     from cel_expr_python import cel
@@ -98,13 +98,17 @@ class CelConditions:
     integers `seconds("5m")`, `inBytes("96MiB")`, `micros("20ms")` and `days("2026-12-31")`, counted from 1970.
     """
 
-    def compile(self, expression: str, variables: Mapping[str, VariableType]) -> Condition:
+    def compile(
+        self, expression: str, variables: Mapping[str, VariableType], language: RuleLanguage = "cel"
+    ) -> Condition:
         """Check an expression and make it ready.
 
         Raises:
             InputError: It does not parse, names a variable that is not there, misuses a type, or cannot answer true or
                 false.
         """
+        if language != "cel":
+            raise InputError(f"the condition is in {language}, not in cel")
         if len(expression) > MAX_EXPRESSION:
             raise InputError(f"the condition has {len(expression)} characters, not at most {MAX_EXPRESSION}")
         try:

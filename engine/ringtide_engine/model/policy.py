@@ -118,12 +118,15 @@ class WaiverInForce:
 class PolicyEngine(Protocol):
     """Evaluates the conditions of policy rules."""
 
-    def compile(self, expression: str, variables: Mapping[str, VariableType]) -> "Condition":
+    def compile(
+        self, expression: str, variables: Mapping[str, VariableType], language: RuleLanguage = "cel"
+    ) -> "Condition":
         """Check an expression and make it ready.
 
         Args:
             expression: The expression.
             variables: What it may read, with types; `params.atMost` gives the type of a field of `params`.
+            language: Language of the expression.
 
         Raises:
             InputError: It does not parse, names a variable that is not there, or misuses a type.

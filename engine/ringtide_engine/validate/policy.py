@@ -75,7 +75,7 @@ def apply(rule: PolicyRule, severity: Severity, parameters: Mapping[str, object]
     Raises:
         InputError: Its condition does not compile.
     """
-    condition = engine.compile(rule.condition, {**RULE_VARIABLES, **_parameter_types(rule)})
+    condition = engine.compile(rule.condition, {**RULE_VARIABLES, **_parameter_types(rule)}, rule.language)
     reads = _reads(rule)
     wants = {root: wanted(reads, root) for root in _NARROWED}
     return AppliedRule(rule=rule, severity=severity, parameters=parameters, condition=condition, wants=wants)
