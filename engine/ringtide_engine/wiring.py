@@ -60,13 +60,15 @@ def new_repository(folder: Path, files: Mapping[str, bytes], message: str) -> st
     return create(folder, files, message=message)
 
 
-def publisher(repository: "Repository", statement_keys: Path, tuf_keys: Path, hint: str | None = None) -> "Publisher":
-    """Return what publishing needs, with both custodies in folders.
+def publisher(
+    repository: "Repository", statement_keys: Path | None, tuf_keys: Path | None, hint: str | None = None
+) -> "Publisher":
+    """Return what publishing needs, with custodies in folders.
 
     Args:
         repository: The fleet repository.
-        statement_keys: Folder of the statement key.
-        tuf_keys: Folder of the online TUF keys.
+        statement_keys: Folder of the statement key; None where another job has it.
+        tuf_keys: Folder of the online TUF keys; None where another job has them.
         hint: Address of a broker that tells devices; None where they only poll.
 
     Raises:
@@ -88,8 +90,8 @@ def publisher(repository: "Repository", statement_keys: Path, tuf_keys: Path, hi
 
     return Publisher(
         repository=repository,
-        statement=FolderStatementSigner(statement_keys),
-        tuf=TufCustody(tuf_keys),
+        statement=None if statement_keys is None else FolderStatementSigner(statement_keys),
+        tuf=None if tuf_keys is None else TufCustody(tuf_keys),
         policies=policies(),
         replay=replay_now,
         notifier=notifier,
@@ -98,9 +100,19 @@ def publisher(repository: "Repository", statement_keys: Path, tuf_keys: Path, hi
 
 def policies() -> "PolicyEngine":
     """Return what evaluates the conditions of policy rules."""
-    from ringtide_engine.adapters.cel_conditions import CelConditions
+    from ringtide_engine.adapters.policy_languages import PolicyLanguages
 
-    return CelConditions()
+    def in_cel() -> "PolicyEngine":
+        from ringtide_engine.adapters.cel_conditions import CelConditions
+
+        return CelConditions()
+
+    def in_rego() -> "PolicyEngine":
+        from ringtide_engine.adapters.rego_conditions import RegoConditions
+
+        return RegoConditions()
+
+    return PolicyLanguages({"cel": in_cel, "rego": in_rego})
 
 
 def clock() -> "Clock":
