@@ -8,7 +8,7 @@ import click
 
 from ringtide_contract.errors import InputError
 from ringtide_engine import wiring
-from ringtide_engine.cli import rendering
+from ringtide_engine.cli import names, rendering
 from ringtide_engine.cli.exits import OK
 from ringtide_engine.cli.repositories import fleet_option
 
@@ -93,7 +93,7 @@ def list_command(fleet: Path, output: rendering.Output) -> int:
 
 
 @device_command.command("hold")
-@click.argument("device", metavar="ID")
+@click.argument("device", metavar="ID", shell_complete=names.devices)
 @fleet_option()
 @_DRY
 def hold_command(device: str, fleet: Path, dry_run: bool) -> int:
@@ -102,7 +102,7 @@ def hold_command(device: str, fleet: Path, dry_run: bool) -> int:
 
 
 @device_command.command("release")
-@click.argument("device", metavar="ID")
+@click.argument("device", metavar="ID", shell_complete=names.devices)
 @fleet_option()
 @_DRY
 def release_command(device: str, fleet: Path, dry_run: bool) -> int:
@@ -111,7 +111,7 @@ def release_command(device: str, fleet: Path, dry_run: bool) -> int:
 
 
 @device_command.command("retire")
-@click.argument("device", metavar="ID")
+@click.argument("device", metavar="ID", shell_complete=names.devices)
 @fleet_option()
 @_DRY
 def retire_command(device: str, fleet: Path, dry_run: bool) -> int:

@@ -1,14 +1,16 @@
 """The group: which verbs there are, and where each of them lives."""
 
+import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import click
 
 from ringtide_engine import __version__
-from ringtide_engine.cli.exits import exit_code
+from ringtide_engine.cli.exits import FAILED, OK, exit_code
 
 VERBS: Mapping[str, str] = MappingProxyType(
     {
@@ -29,10 +31,19 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "why": "Say why a device runs what it runs.",
         "get": "List devices, rollouts or releases.",
         "policy": "Work on policy rules.",
+        "completion": "Print the script that completes commands in a shell.",
         "github": "Put the plan where reviewers read it.",
     }
 )
 """Verb to the line that `--help` shows; the verb lives in `ringtide_engine.cli.<verb>` as `<verb>_command`."""
+
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+PROGRAM = "ringtide"
+COMPLETE = "_RINGTIDE_COMPLETE"
+"""What the script of `ringtide completion` sets to ask for completions."""
 
 
 class LazyGroup(click.Group):
@@ -49,6 +60,13 @@ class LazyGroup(click.Group):
         command = getattr(import_module(f"ringtide_engine.cli.{cmd_name}"), f"{cmd_name}_command")
         assert isinstance(command, click.Command)  # noqa: S101  # the table is part of the program, a test compares it
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem[str]]":
+        """Complete verbs without importing them."""
+        from click.shell_completion import CompletionItem
+
+        verbs = [CompletionItem(verb, help=line) for verb, line in VERBS.items() if verb.startswith(incomplete)]
+        return [*verbs, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the verbs without importing them."""
@@ -72,7 +90,9 @@ def run(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     debug = bool(given) and given[0] == "--debug"
     try:
-        answer = ringtide.main(given, prog_name="ringtide", standalone_mode=False)
+        answer = ringtide.main(given, prog_name=PROGRAM, complete_var=COMPLETE, standalone_mode=False)
     except BaseException as error:  # noqa: BLE001  # the one place where errors become exit codes
+        if COMPLETE in os.environ:
+            return FAILED if not isinstance(error, SystemExit) else OK  # a shell waits: words would stand in its prompt
         return exit_code(error, debug=debug)
     return answer if isinstance(answer, int) else 0

@@ -8,7 +8,7 @@ import click
 
 from ringtide_contract.errors import InputError
 from ringtide_engine import wiring
-from ringtide_engine.cli import rendering
+from ringtide_engine.cli import names, rendering
 from ringtide_engine.cli.added_release import show
 from ringtide_engine.cli.exits import OK
 from ringtide_engine.cli.pair_options import classes, pairs
@@ -32,7 +32,7 @@ def model_command() -> None:
 
 
 @model_command.command("add")
-@click.argument("model")
+@click.argument("model", shell_complete=names.models)
 @click.argument("version")
 @fleet_option()
 @click.option(

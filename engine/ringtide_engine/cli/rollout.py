@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ringtide_engine import wiring
-from ringtide_engine.cli import rendering
+from ringtide_engine.cli import names, rendering
 from ringtide_engine.cli.exits import OK
 from ringtide_engine.cli.repositories import repository_options
 
@@ -20,7 +20,7 @@ def rollout_command() -> None:
 
 
 @rollout_command.command("status")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=names.rollouts)
 @repository_options()
 @rendering.output_option("table", "json", "yaml")
 def status_command(name: str | None, fleet: Path, reports: Path, branch: str, output: rendering.Output) -> int:

@@ -5,13 +5,13 @@ from pathlib import Path
 import click
 
 from ringtide_engine import wiring
-from ringtide_engine.cli import rendering
+from ringtide_engine.cli import names, rendering
 from ringtide_engine.cli.exits import OK
 from ringtide_engine.cli.repositories import repository_options
 
 
 @click.command("why")
-@click.argument("device")
+@click.argument("device", shell_complete=names.devices)
 @repository_options()
 @rendering.output_option("table", "json", "yaml")
 def why_command(device: str, fleet: Path, reports: Path, branch: str, output: rendering.Output) -> int:
