@@ -5,7 +5,8 @@ A field that the expression cannot be seen to narrow down counts as read whole, 
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 _TOKEN = re.compile(
     r"(?P<space>\s+|//[^\n]*)"
@@ -15,6 +16,9 @@ _TOKEN = re.compile(
     r"|(?P<other>.)",
     re.DOTALL,
 )
+_OPENS = frozenset({"", "(", "[", "{", ",", "?", ":", "&", "|", "!"})
+"""What stands before an operand that a comparison takes whole."""
+
 _MACROS = frozenset({"all", "exists", "exists_one", "filter", "map"})
 
 
@@ -40,7 +44,9 @@ class Read:
     root: str
     """Variable."""
     steps: tuple["str | int | Read | Element", ...]
-    """The way from the variable to the field; empty: all of it."""
+    """The way from the variable to the field; empty: the variable itself."""
+    asks: Literal["value", "keys", "presence"] = "value"
+    """What is asked of the field: its value, the keys or the length of it, or whether it is there and not null."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,32 +86,47 @@ def reads_of(expression: str, variables: Sequence[str]) -> tuple[Read, ...]:
         else:
             continue
         read, after = _chain(tokens, position + 1, start, variables)
-        found.append(read)
+        found.append(replace(read, asks=_asks(tokens, position, after)))
         alias = _alias(tokens, after, read)
         if alias is not None:
             aliases.append(alias)
     return tuple(found)
 
 
-Wanted = Mapping["str | Read", "Wanted | None"]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Something that is asked of a value itself, not of a field within it."""
+
+    text: str
+    """What."""
+
+
+KEYS = Mark(text="keys")
+"""Which keys the value has."""
+
+PRESENT = Mark(text="present")
+"""Whether it is null."""
+
+Wanted = Mapping["str | Read | Mark", "Wanted | None"]
 """Which fields are wanted of a value; None: all of it."""
 
 
 def wanted(reads: Sequence[Read], root: str) -> "Wanted | None":
-    """Return which fields of one variable are read; empty where none is, None where all of it is."""
-    tree: dict[str | Read, object] = {}
+    """Return which fields of one variable are read; empty where nothing is, None where all of it is."""
+    tree: dict[str | Read | Mark, Any] = {}
     for read in reads:
-        if read.root != root:
-            continue
+        if read.root != root or ELEMENT in read.steps:
+            continue  # elements of lists come with their list, and the keys of mappings with theirs
         path: list[str | Read] = []
         for step in read.steps:
-            if not isinstance(step, (str, Read)):
+            if not isinstance(step, str | Read):
                 break
             path.append(step)
-        if not path:
+        asks = read.asks if len(path) == len(read.steps) else "value"
+        if not path and asks == "value":
             return None
-        _plant(tree, path)
-    return tree  # type: ignore[return-value]  # recursive
+        _plant(tree, path, asks)
+    return tree
 
 
 def narrow(value: object, tree: "Wanted | None", variables: Mapping[str, object]) -> object:
@@ -118,23 +139,29 @@ def narrow(value: object, tree: "Wanted | None", variables: Mapping[str, object]
     """
     if tree is None or not isinstance(value, Mapping):
         return value
-    kept: dict[str, object] = {}
+    kept: dict[str, object] = dict.fromkeys(value) if KEYS in tree else {}
+    seen: set[str] = set()
     for step, below in tree.items():
+        if isinstance(step, Mark):
+            continue
         key = step if isinstance(step, str) else _look_up(step, variables)
         if isinstance(key, str) and key in value:
-            kept[key] = value[key] if key in kept else narrow(value[key], below, variables)
+            kept[key] = value[key] if key in seen else narrow(value[key], below, variables)
+            seen.add(key)
     return kept
 
 
-def _plant(tree: dict[str | Read, object], path: Sequence[str | Read]) -> None:
-    below: object = tree
+def _plant(tree: dict[str | Read | Mark, Any], path: Sequence[str | Read], asks: str) -> None:
+    below: dict[str | Read | Mark, Any] = tree
     for position, step in enumerate(path):
-        if not isinstance(below, dict) or (step in below and below[step] is None):
-            return
-        if position == len(path) - 1:
+        if position == len(path) - 1 and asks == "value":
             below[step] = None
-        else:
-            below = below.setdefault(step, {})
+            return
+        inner = below.setdefault(step, {})
+        if inner is None:
+            return
+        below = inner
+    below[KEYS if asks == "keys" else PRESENT] = None
 
 
 def _look_up(read: Read, variables: Mapping[str, object]) -> object:
@@ -144,6 +171,21 @@ def _look_up(read: Read, variables: Mapping[str, object]) -> object:
             return None
         value = value.get(step)
     return value
+
+
+def _asks(tokens: Sequence[_Token], begin: int, after: int) -> Literal["value", "keys", "presence"]:
+    """Tell what the text around a chain, from its first token to the one after it, asks of it."""
+    before, called = _text(tokens, begin - 1), _text(tokens, begin - 2) if _text(tokens, begin - 1) == "(" else ""
+    follows = [_text(tokens, after + each) for each in range(3)]
+    if before == "in" or (called == "size" and follows[0] == ")"):
+        return "keys"
+    if follows[0] == "." and follows[2] == "(" and follows[1] in (*_MACROS, "size"):
+        return "keys"
+    if called == "has" and follows[0] == ")":
+        return "presence"
+    if before in _OPENS and follows in (["=", "=", "null"], ["!", "=", "null"]):
+        return "presence"
+    return "value"
 
 
 def _text(tokens: Sequence[_Token], position: int) -> str:

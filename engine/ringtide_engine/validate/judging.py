@@ -12,7 +12,7 @@ from ringtide_contract.ids import DeviceId
 from ringtide_contract.keys import public_pem
 from ringtide_engine.model.change import ChangeSet
 from ringtide_engine.model.desired import DesiredState, Device
-from ringtide_engine.model.expression import Wanted
+from ringtide_engine.model.expression import KEYS, PRESENT, Mark, Read, Wanted
 from ringtide_engine.model.finding import Finding, Place
 from ringtide_engine.model.policy import RESOLVED_PARTS
 from ringtide_engine.validate.members import place_of
@@ -126,20 +126,22 @@ def reader(tree: Wanted | None) -> Callable[[Device], Hashable]:
     """Return what tells whether two devices are alike in the wanted fields."""
     if tree is None:
         return attrgetter("id")  # unlike every other: ids are
-    parts = [part for key, below in tree.items() for part in _field(str(key), below)]
+    parts = [part for key, below in tree.items() if key is not PRESENT for part in _field(key, below)]
     if len(parts) == 1:
         return parts[0]
     return lambda device: tuple([part(device) for part in parts])
 
 
-def _field(key: str, below: Wanted | None) -> Iterator[Callable[[Device], Hashable]]:
+def _field(key: str | Read | Mark, below: Wanted | None) -> Iterator[Callable[[Device], Hashable]]:
     match key:
         case "hardwareClass":
             yield attrgetter("hardware_class")
         case "state" | "pins" | "id":
             yield attrgetter(key)
-        case "labels" if below is not None and all(isinstance(each, str) for each in below):
-            yield from (_label(str(each)) for each in below)
+        case "labels" if below is not None and all(isinstance(each, str | Mark) for each in below):
+            if KEYS in below:
+                yield lambda device: frozenset(device.labels)
+            yield from (_label(each) for each in below if isinstance(each, str))
         case "labels":
             yield lambda device: frozenset(device.labels.items())
         case "apiVersion" | "kind":
