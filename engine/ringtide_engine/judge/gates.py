@@ -2,6 +2,9 @@
 
 Requests do not vote, devices do: a share of requests is decided only where the requests together and the mean over
 devices agree, so that neither one busy device nor one that answered twice decides for all.
+
+What is observed suffices to pass a gate whose assurance is `observed`. To fail, a miss must be shown as for `proven`,
+wherever a ring has devices enough to show it: a gate is looked at often, and chance misses any limit sooner or later.
 """
 
 from collections.abc import Sequence
@@ -9,11 +12,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ringtide_engine.judge.bound import CONFIDENCE, upper_bound_permille
-from ringtide_engine.judge.proof import prove
+from ringtide_engine.judge.proof import prove, shows_a_miss
 from ringtide_engine.judge.words import devices, named, percent
 from ringtide_engine.model.desired import Gate
 from ringtide_engine.model.evidence import Tally
 from ringtide_engine.model.verdict import Answer, GateResult
+
+FEW = 10
+"""Fewer devices can hardly show anything: there a missed limit, or one hard failure, is enough."""
 
 _P95 = 0.95
 _MILLION = 1_000_000
@@ -54,6 +60,9 @@ def evaluate(gate: Gate, ring: str, exposed: Sequence[Tally], control: Sequence[
     if all(good):
         return _result(gate, ring, "pass", f"{text}; {_bound(measure)}")
     if not any(good):
+        if measure.devices >= FEW and not shows_a_miss(gate, exposed):
+            text = f"{text}; missed, but not beyond chance (alpha {percent(gate.alpha)})"
+            return _result(gate, ring, "insufficient evidence", text)
         return _result(gate, ring, "fail", text)
     text = f"{text}; a few devices outweigh the others, so neither is shown"
     return _result(gate, ring, "insufficient evidence", text)

@@ -48,6 +48,13 @@ def prove(gate: Gate, ring: str, exposed: Sequence[Tally]) -> GateResult:
     return GateResult(ring=ring, metric=gate.metric, answer=answer, text=f"{text} (alpha {percent(gate.alpha)})")
 
 
+def shows_a_miss(gate: Gate, exposed: Sequence[Tally]) -> bool:
+    """Tell whether devices show beyond chance that they miss the gate's limit; True where nothing ever could."""
+    provable = gate.metric != "wentSilent" and (gate.metric != "p95Latency" or gate.limit == 1)
+    groups = [_spans_of(gate, tally) for tally in exposed]
+    return not provable or refuted(_log_wealth_of_a_miss(gate, groups), float(gate.alpha))
+
+
 def fault_limit(gate: Gate) -> Fraction:
     """Return the largest share of faults that the gate allows."""
     if gate.metric == "p95Latency":
@@ -86,6 +93,11 @@ def _against_limit(gate: Gate, exposed: Sequence[Tally]) -> tuple[Answer, str]:
         "insufficient evidence",
         f"{figures}: not shown either way, {_odds(good)}; {needed} devices without a fault show it",
     )
+
+
+def _log_wealth_of_a_miss(gate: Gate, groups: Sequence[Sequence[Scores]]) -> float:
+    limit, views = float(fault_limit(gate)), _views(_added(groups), groups)
+    return log_shared([_over_spans(spans, lambda scores: log_wealth_above(scores, limit)) for spans in views])
 
 
 def _against_control(gate: Gate, exposed: Sequence[Tally]) -> tuple[Answer, str]:

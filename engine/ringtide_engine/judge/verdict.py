@@ -14,16 +14,13 @@ from datetime import datetime, timedelta
 from ringtide_contract.ids import format_instant
 from ringtide_contract.membership import EVERYBODY
 from ringtide_engine.judge.exposure import population
-from ringtide_engine.judge.gates import evaluate
+from ringtide_engine.judge.gates import FEW, evaluate
 from ringtide_engine.judge.opening import controls, next_ring, open_ring
 from ringtide_engine.judge.words import devices, duration, named
 from ringtide_engine.model.desired import Ring
 from ringtide_engine.model.evidence import Evidence, Tally
 from ringtide_engine.model.progress import LastVerdict, OpenedRing, Progress, VerdictKind
 from ringtide_engine.model.verdict import GateResult, Reason, RolloutView, Verdict
-
-FEW = 10
-"""In a ring of fewer devices one hard failure rolls back; elsewhere it takes two devices, since one may be broken."""
 
 CLOCK_SLACK = timedelta(hours=1)
 """Clocks of the machines that collect and judge may differ by so much; what lies further ahead has not happened."""

@@ -172,3 +172,29 @@ def test_totals_are_cumulative_over_sessions_of_the_manifest_that_counts():
     totals = running_totals([(one,), (one, other), (later, foreign)], of=STABLE)
     assert [(each.requests, each.failures) for each in totals] == [(10, 1), (15, 1), (40, 1)]
     assert Fraction(running_totals([(one, foreign)], but=STABLE)[-1].requests) == 1000
+
+
+def observed(metric: str, compare: str, limit: str) -> Gate:
+    return gate(metric, compare, limit)
+
+
+def test_a_limit_missed_by_chance_fails_no_ring_of_many_devices():
+    """1.25 % of requests failed where 1 % may: with 138 devices a look can find that by chance."""
+    world = canary((observed("inferenceSuccess", "atLeast", "99/100"),))
+    names = [each.device for each in world.subjects("canary")]
+    world = world.heard(serving(5), only=names[::2]).heard(serving(0), only=names[1::2])
+    said, text = answer(world)
+    assert said == "insufficient evidence"
+    assert "missed, but not beyond chance" in text
+
+
+def test_a_limit_missed_beyond_chance_fails_though_it_is_only_observed():
+    world = canary((observed("inferenceSuccess", "atLeast", "99/100"),))
+    assert answer(world.heard(world.exposed_are(serving(10))))[0] == "fail"
+
+
+def test_where_devices_are_few_a_missed_limit_is_enough():
+    rings = (ring("canary", "1/10", gates=(observed("inferenceSuccess", "atLeast", "99/100"),)), ring("rest", "1"))
+    world = started(30, ring_plan=plan(*rings)).later(HOUR)
+    assert len(world.subjects("canary")) < 10
+    assert answer(world.heard(world.exposed_are(serving(5))))[0] == "fail"
