@@ -65,56 +65,67 @@ PLANS = st.builds(
 """Without changes: the digest is made of canonical JSON, which refuses what no device is called."""
 
 
-def several(one: st.SearchStrategy[object]) -> st.SearchStrategy[tuple[object, ...]]:
+def several(one: st.SearchStrategy[object], most: int) -> st.SearchStrategy[tuple[object, ...]]:
     """Return few of something, or so many that they cannot all be shown."""
     few = st.lists(one, max_size=3).map(tuple)
-    return few | st.builds(lambda each, count: each * count, few, st.sampled_from([50, 2_000]))
+    return few | st.builds(lambda each, count: each * count, few, st.sampled_from([most // 40 + 1, most]))
 
 
-REPORTS = st.builds(
-    PlanReport,
-    plan=st.none() | PLANS,
-    fleet=TEXT,
-    base_commit=st.none() | TEXT,
-    head_commit=st.none() | TEXT,
-    at=INSTANTS,
-    devices_total=COUNTS,
-    devices_now=COUNTS,
-    devices_later=COUNTS,
-    rings=several(RINGS),
-    memberships=several(
-        st.builds(MembershipChange, cohort=TEXT, placement=st.none() | TEXT, joined=DEVICES, left=DEVICES, effect=TEXT)
-    ),
-    dangers=several(st.builds(Danger, id=TEXT, title=TEXT, message=TEXT, place=PLACES, advice=TEXT)),
-    omissions=several(
-        st.builds(
-            Omission,
-            kind=st.sampled_from(["held", "pinned", "gates", "emptyCohort", "unused"]),
-            subject=TEXT,
-            message=TEXT,
-            why=TEXT,
-            devices=DEVICES,
-            until=TEXT,
-        )
-    ),
-    unsatisfiable=several(
-        st.builds(Unsatisfiable, rollout=TEXT, ring=TEXT, gate=st.none() | TEXT, why=TEXT, place=PLACES)
-    ),
-    waivers=several(
-        st.builds(
-            WaiverInForce,
-            name=TEXT,
-            rule=TEXT,
-            scope=st.lists(TEXT, **TUPLES).map(tuple),
-            reason=TEXT,
-            owner=TEXT,
-            expires=st.dates(date(2026, 1, 1), date(2030, 1, 1)),
-            is_used=st.booleans(),
-        )
-    ),
-    findings=FINDINGS.map(tuple),
-    rules_applied=st.integers(0, 99),
-)
+def reports(most: int) -> st.SearchStrategy[PlanReport]:
+    """Return any report, with up to three times `most` of everything."""
+    return st.builds(
+        PlanReport,
+        plan=st.none() | PLANS,
+        fleet=TEXT,
+        base_commit=st.none() | TEXT,
+        head_commit=st.none() | TEXT,
+        at=INSTANTS,
+        devices_total=COUNTS,
+        devices_now=COUNTS,
+        devices_later=COUNTS,
+        rings=several(RINGS, most),
+        memberships=several(
+            st.builds(
+                MembershipChange, cohort=TEXT, placement=st.none() | TEXT, joined=DEVICES, left=DEVICES, effect=TEXT
+            ),
+            most,
+        ),
+        dangers=several(st.builds(Danger, id=TEXT, title=TEXT, message=TEXT, place=PLACES, advice=TEXT), most),
+        omissions=several(
+            st.builds(
+                Omission,
+                kind=st.sampled_from(["held", "pinned", "gates", "emptyCohort", "unused"]),
+                subject=TEXT,
+                message=TEXT,
+                why=TEXT,
+                devices=DEVICES,
+                until=TEXT,
+            ),
+            most,
+        ),
+        unsatisfiable=several(
+            st.builds(Unsatisfiable, rollout=TEXT, ring=TEXT, gate=st.none() | TEXT, why=TEXT, place=PLACES),
+            most,
+        ),
+        waivers=several(
+            st.builds(
+                WaiverInForce,
+                name=TEXT,
+                rule=TEXT,
+                scope=st.lists(TEXT, **TUPLES).map(tuple),
+                reason=TEXT,
+                owner=TEXT,
+                expires=st.dates(date(2026, 1, 1), date(2030, 1, 1)),
+                is_used=st.booleans(),
+            ),
+            most,
+        ),
+        findings=FINDINGS.map(tuple),
+        rules_applied=st.integers(0, 99),
+    )
+
+
+REPORTS = reports(2_000)
 """Any report: hostile words everywhere, and sometimes far too much of everything."""
 
 

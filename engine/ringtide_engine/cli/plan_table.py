@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ringtide_engine.model.plan import Plan, PlanRow
+from ringtide_engine.render.quantities import readable_bytes
 
 COLUMNS = ("cause", "ring", "model", "from", "to", "now", "later", "held", "pinned", "to fetch")
 
@@ -61,11 +62,3 @@ def rows_data(rows: Sequence[PlanRow]) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
-
-
-def readable_bytes(count: int) -> str:
-    """Write a number of bytes for people: `0 B`, `48.0 KiB`."""
-    size, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
-    while size >= 1024 and len(units) > 1:
-        size, units = size / 1024, units[1:]
-    return f"{size:.0f} B" if units[0] == "B" else f"{size:.1f} {units[0]}"

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from jsonschema import Draft7Validator
 
 from fakes.hostile_words import found
-from fakes.plan_reports import REPORTS, report
+from fakes.plan_reports import report, reports
 from ringtide_engine.model.finding import Place
 from ringtide_engine.model.plan_report import PlanReport, Unsatisfiable, WaiverInForce
 from ringtide_engine.render.json_text import json_text
@@ -35,7 +35,7 @@ def test_the_schema_is_one() -> None:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(REPORTS)
+@given(reports(2))
 def test_any_plan_is_what_the_schema_describes(each: PlanReport) -> None:
     made = json.loads(json_text(plan_json(each)))
     CLOSED.validate(made)
