@@ -61,7 +61,7 @@ def _log(
         "tool": {
             "driver": {
                 "name": "ringtide",
-                "semanticVersion": version,
+                "version": version,
                 "rules": [_rule(helps[rule]) for rule in sorted(helps)],
             }
         },
