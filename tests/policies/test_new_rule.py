@@ -6,8 +6,10 @@ import pytest
 
 from fakes.fleet_files import fleet_files
 from ringtide_contract.errors import InputError
-from ringtide_engine.adapters.cel_conditions import CelConditions
+from ringtide_engine import wiring
 from ringtide_engine.cli.main import run
+from ringtide_engine.load.formatting import formatted
+from ringtide_engine.model.policy import RuleLanguage
 from ringtide_engine.shipped import rule_library
 from ringtide_engine.workflows.new_rule import new_rule, rule_kinds
 from ringtide_engine.workflows.policy_suites import run_suites
@@ -28,15 +30,26 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-@pytest.mark.parametrize("kind", rule_kinds())
-def test_a_new_rule_passes_its_suite_and_alone_refuses_its_sample_among_the_library(kind: str) -> None:
-    made = new_rule("mine", kind, {}, LIBRARY)
+@pytest.mark.parametrize(
+    ("kind", "language"), [*((kind, "cel") for kind in rule_kinds()), ("Release", "rego"), ("Change", "rego")]
+)
+def test_a_new_rule_passes_its_suite_and_alone_refuses_its_sample_among_the_library(
+    kind: str, language: RuleLanguage
+) -> None:
+    made = new_rule("mine", kind, {}, LIBRARY, language)
     same = {rule.split("/")[1] for rule, text in LIBRARY.items() if f"selects: {kind}\n".encode() in text}
     around = {path: text for path, text in LIBRARY.items() if path.split("/")[1] in same}
-    results, findings = run_suites({**made, **around}, CelConditions())
+    results, findings = run_suites({**made, **around}, wiring.policies())
     (mine,) = (each for each in results if each.rule == "mine")
     assert (findings, mine.problems) == ((), ())
     assert mine.proof == "disallowed/experimental.yaml"
+
+
+@pytest.mark.parametrize("language", ["cel", "rego"])
+def test_rule_and_suite_are_laid_out_as_fmt_lays_them_out(language: RuleLanguage) -> None:
+    made = new_rule("mine", "Release", {}, LIBRARY, language)
+    for path, kind in (("policies/mine/rule.yaml", "Rule"), ("policies/mine/suite.yaml", "RuleSuite")):
+        assert formatted(path, made[path], kind) == made[path]
 
 
 @pytest.mark.parametrize("kind", ["Release", "Device", "Cohort"])

@@ -1,6 +1,7 @@
 """`ringtide policy new`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,16 +10,23 @@ from ringtide_engine.cli import rendering
 from ringtide_engine.cli.exits import OK
 from ringtide_engine.cli.repositories import fleet_option
 
+if TYPE_CHECKING:
+    from ringtide_engine.model.policy import RuleLanguage
+
 
 @click.command("new")
 @click.argument("name", metavar="ID")
 @fleet_option()
 @click.option("--selects", "kind", default="Release", show_default=True, metavar="KIND", help="What the rule judges.")
 @click.option(
-    "--language", type=click.Choice(["cel"]), default="cel", show_default=True, help="Language of the condition."
+    "--language",
+    type=click.Choice(["cel", "rego"]),
+    default="cel",
+    show_default=True,
+    help="Language of the condition.",
 )
 @click.option("--dry-run", is_flag=True, help="Show the files; write nothing.")
-def new_command(name: str, fleet: Path, kind: str, language: str, dry_run: bool) -> int:  # noqa: ARG001
+def new_command(name: str, fleet: Path, kind: str, language: "RuleLanguage", dry_run: bool) -> int:
     """Begin a rule of your own: policies/ID/ with a condition, a suite and two samples.
 
     What is written passes `ringtide policy test .` as it stands; nothing is ever overwritten.
@@ -35,7 +43,7 @@ def new_command(name: str, fleet: Path, kind: str, language: str, dry_run: bool)
     if not (fleet / "fleet.yaml").is_file():
         raise InputError(f"{fleet} is no fleet repository: it has no fleet.yaml; `ringtide init` makes one")
     there = read_rules(fleet) if (fleet / "policies").is_dir() else {}
-    files = new_rule(name, kind, there, rule_library())
+    files = new_rule(name, kind, there, rule_library(), language)
     if (fleet / "policies" / name).exists():
         raise InputError(f"policies/{name} exists, and nothing is overwritten: give the rule another id")
     for path, content in files.items():

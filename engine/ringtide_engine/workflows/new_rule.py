@@ -9,7 +9,7 @@ from ringtide_contract.errors import InputError
 from ringtide_contract.ids import parse_name
 from ringtide_engine.load.policies import load_rules, load_suite
 from ringtide_engine.load.schemas import SCHEMA_FILES, schema_text
-from ringtide_engine.model.policy import SuiteCase
+from ringtide_engine.model.policy import RuleLanguage, SuiteCase
 
 _NAMES = {"Release": "version", "Device": "id"}
 """Kind to the field by which the starting condition knows a document, where that is not `name`."""
@@ -47,11 +47,23 @@ parameters:
       description: Word that the {field} must not contain.
       minLength: 1
       default: {word}
-condition: {condition}
+{language}condition: {condition}
 message: "{message}"
 at: {at}
 fix: Choose another {field}.
 """
+
+_EVERY_ADDED = (
+    'allow if every each in object.get(input.object, "added", []) { not contains(each.name, input.params.word) }'
+)
+
+_REGO = """\
+|
+  package ringtide.rule
+
+  import rego.v1
+
+  {body}"""
 
 _SUITE = """\
 # yaml-language-server: $schema=../../.ringtide/schemas/rule-suite.json
@@ -70,7 +82,13 @@ def rule_kinds() -> tuple[str, ...]:
     return tuple(kinds)
 
 
-def new_rule(name: str, kind: str, files: Mapping[str, bytes], library: Mapping[str, bytes]) -> Mapping[str, bytes]:
+def new_rule(
+    name: str,
+    kind: str,
+    files: Mapping[str, bytes],
+    library: Mapping[str, bytes],
+    language: RuleLanguage = "cel",
+) -> Mapping[str, bytes]:
     """Return the files of a new rule: `rule.yaml`, `suite.yaml` and two samples.
 
     Args:
@@ -78,6 +96,7 @@ def new_rule(name: str, kind: str, files: Mapping[str, bytes], library: Mapping[
         kind: Kind of document that it judges.
         files: The fleet repository's files below `policies/`.
         library: The rule library; its samples are where the new ones come from.
+        language: Language of its condition.
 
     Raises:
         InputError: The id is none, or there is a rule or a folder of that id already.
@@ -98,14 +117,19 @@ def new_rule(name: str, kind: str, files: Mapping[str, bytes], library: Mapping[
         "allowed": "plain",
         "disallowed": _WORD,
         "title": f"No {kind} has a {field} that contains a word which the fleet does not want.",
-        "condition": f'"!object.{field}.contains(params.word)"',
+        "language": "" if language == "cel" else f"language: {language}\n",
+        "condition": f'"!object.{field}.contains(params.word)"'
+        if language == "cel"
+        else _REGO.format(body=f"allow if not contains(input.object.{field}, input.params.word)"),
         "message": f"the {field} {{{field}}} contains {{params.word}}",
         "at": f"/{field}",
     }
     if kind == "Change":
         said |= {
             "title": "No document is added whose name contains a word which the fleet does not want.",
-            "condition": '"!has(object.added) || object.added.all(each, !each.name.contains(params.word))"',
+            "condition": '"!has(object.added) || object.added.all(each, !each.name.contains(params.word))"'
+            if language == "cel"
+            else _REGO.format(body=_EVERY_ADDED),
             "message": "a name of {added.*.name} contains {params.word}",
             "at": "/added/0/path",
         }

@@ -22,8 +22,9 @@ def release_text(release: Release) -> bytes:
         "kind: Release",
         f"model: {_word(release.model)}",
         f'version: "{release.version}"',
-        "variants:",
     ]
+    lines += [f"owner: {_word(release.owner)}"] if release.owner is not None else []
+    lines.append("variants:")
     for variant in release.variants:
         lines += [
             f"  - name: {_word(variant.name)}",
@@ -48,7 +49,6 @@ def release_text(release: Release) -> bytes:
     for field, attachment in attachments.items():
         lines += _attachment(field, attachment) if attachment is not None else []
     lines.append(f"licence: {_word(release.licence)}")
-    lines += [f"owner: {_word(release.owner)}"] if release.owner is not None else []
     lines.append(f"riskTier: {release.risk_tier}")
     lines += [f"residency: {_list(release.residency)}"] if release.residency else []
     return "\n".join([*lines, ""]).encode("utf-8")

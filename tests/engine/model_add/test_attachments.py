@@ -11,6 +11,7 @@ import yaml
 from fakes.fleet_files import DIGITS, fleet_files
 from ringtide_contract.ids import sha256
 from ringtide_engine.cli.main import run
+from ringtide_engine.load.formatting import formatted
 from ringtide_engine.workflows.subjects import sbom_digests, statement_digests
 
 GRAPH, GOLDEN = (DIGITS / "1.1.0" / name for name in ("int8.onnx", "golden.json"))
@@ -87,6 +88,8 @@ def test_owner_residency_and_disjointness_are_written_as_given(fleet: Path) -> N
     release = written(fleet)
     assert (release["owner"], release["residency"]) == ("@example/vision", ["eu", "us"])
     assert release["golden"]["disjoint"] == note
+    path = "models/digits/3.0.0.yaml"
+    assert formatted(path, (fleet / path).read_bytes(), "Release") == (fleet / path).read_bytes()
 
 
 @pytest.mark.parametrize(
