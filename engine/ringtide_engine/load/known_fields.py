@@ -157,7 +157,9 @@ def _view() -> Mapping[str, Any]:
         ringPlans=_named(kind("RingPlan")),
         placements=_named(kind("Placement")),
         assignments=_list(**dict.fromkeys((*of_assignment, *of_candidate), _ANY), labels=labels),
-        rollouts=_list(**dict.fromkeys(of_rollout, _ANY), rings=rings),
+        running=_named(_named(_list(hardwareClass=_ANY, variant=_ANY, devices=_ANY))),
+        installed=_named(_ANY),
+        rollouts=_list(**dict.fromkeys(of_rollout, _ANY), labels=_named(_ANY), rings=rings),
         plan=_fields(first=_ANY, now=_ANY, later=_ANY, total=_ANY, moves=moves),
         quarantine=_list(model=_ANY, release=_ANY),
     )

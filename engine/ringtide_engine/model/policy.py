@@ -17,7 +17,7 @@ RULE_VARIABLES: Mapping[str, VariableType] = MappingProxyType(
 )
 """What a condition may read: the document, the same document in the base or null, the fleet, parameters, the day."""
 
-RESOLVED_PARTS = frozenset({"cohorts", "strata", "assignments", "rollouts", "plan"})
+RESOLVED_PARTS = frozenset({"cohorts", "strata", "assignments", "running", "installed", "rollouts", "plan"})
 """Parts of `fleet` that are there only where the built-in checks found no error."""
 
 RuleGroup = Literal["supply-chain", "rollout-safety", "hardware", "governance", "hygiene"]

@@ -14,6 +14,7 @@ from ringtide_engine.model.steady_state import stable_version
 from ringtide_engine.resolve.classes import selectable_labels
 from ringtide_engine.resolve.exposure import Exposure, exposure
 from ringtide_engine.resolve.moves import moves
+from ringtide_engine.resolve.running import installed, labels_reached, running
 from ringtide_engine.resolve.state import resolve
 
 
@@ -40,6 +41,8 @@ class FleetView(Mapping[str, object]):
             "ringPlans": lambda: self._documents({name: each.path for name, each in head.ring_plans.items()}),
             "placements": lambda: self._documents({name: each.path for name, each in head.placements.items()}),
             "assignments": self._assignments,
+            "running": lambda: running(self._head, self._resolution),
+            "installed": lambda: installed(self._resolution),
             "rollouts": self._rollouts,
             "plan": self._plan,
             "quarantine": lambda: [{"model": each.model, "release": each.release} for each in head.quarantine],
@@ -124,6 +127,7 @@ class FleetView(Mapping[str, object]):
             "ringPlan": plan.name,
             "phase": under_way.phase if under_way else "notStarted",
             "devices": sum(reach.members.values()),
+            "labels": labels_reached(self._resolution, rollout),
             "rings": _rings(plan, opened, reach),
         }
 

@@ -138,6 +138,9 @@ def _exposed(name: str, share: float, each: int) -> dict[str, object]:
     return {"name": name, "share": share, "cohort": None, "open": False, "devices": 6 * each, "strata": strata}
 
 
+_RUNS = [{"hardwareClass": name, "variant": "int8" if name == "edge-s" else "fp32", "devices": 20} for name in _CLASSES]
+
+
 SAMPLE_FLEET: Mapping[str, object] = MappingProxyType(
     {
         "settings": {
@@ -188,6 +191,8 @@ SAMPLE_FLEET: Mapping[str, object] = MappingProxyType(
             }
             for each in _STRATA
         ],
+        "running": {"digits": dict.fromkeys(("1.0.0", "1.1.0"), _RUNS)},
+        "installed": {name: ["digits"] for name in _CLASSES},
         "rollouts": [
             {
                 "name": "digits-1.1.0",
@@ -198,6 +203,7 @@ SAMPLE_FLEET: Mapping[str, object] = MappingProxyType(
                 "ringPlan": "standard",
                 "phase": "notStarted",
                 "devices": 60,
+                "labels": {"region": ["eu", "us"]},
                 "rings": [_exposed("canary", 10.0, 1), _exposed("pilot", 30.0, 3), _exposed("rest", 100.0, 10)],
             }
         ],
