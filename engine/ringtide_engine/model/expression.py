@@ -167,9 +167,8 @@ def _plant(tree: dict[str | Read | Mark, Any], path: Sequence[str | Read], asks:
 def _look_up(read: Read, variables: Mapping[str, object]) -> object:
     value = variables.get(read.root)
     for step in read.steps:
-        if not isinstance(value, Mapping) or not isinstance(step, str):
-            return None
-        value = value.get(step)
+        key = _look_up(step, variables) if isinstance(step, Read) else step
+        value = value.get(key) if isinstance(value, Mapping) and isinstance(key, str) else None
     return value
 
 
@@ -218,7 +217,7 @@ def _index(inner: Sequence[_Token], variables: Sequence[str]) -> "str | int | Re
         return plain[2] if plain else CHOSEN
     if inner and inner[0].kind == "name" and inner[0].text in variables:
         read, end = _chain(inner, 1, Read(root=inner[0].text, steps=()), variables)
-        if end == len(inner) and read.steps and all(isinstance(step, str) for step in read.steps):
+        if end == len(inner) and read.steps and all(isinstance(step, str | Read) for step in read.steps):
             return read
     return CHOSEN
 
