@@ -90,6 +90,23 @@ def test_a_plan_tells_what_moves_now_from_what_moves_later() -> None:
     assert (first["first"], first["now"], first["moves"][0]["from"]) == (True, 12, None)
 
 
+def test_a_pin_keeps_a_device_out_of_the_moves_and_moves_it_alone() -> None:
+    device = "devices/edge-l-0003.yaml"
+    pin: Mapping[str, Edit] = {
+        device: fleet_files()[device] + b'pins:\n  - {model: digits, release: "1.0.0"}\n',
+    }
+    placed = fleet_files(release="1.1.0")
+    before, unpinned = load_desired(fleet_files()).state, load_desired(placed).state
+    pinned = load_desired(edited(placed, pin)).state
+    assert before is not None
+    assert unpinned is not None
+    assert pinned is not None
+    kept: Any = FleetView(pinned, before)["plan"]
+    assert (kept["now"], [each["devices"] for each in kept["moves"]]) == (11, [11])
+    back: Any = FleetView(pinned, unpinned)["plan"]
+    assert [(each["from"], each["to"], each["devices"]) for each in back["moves"]] == [("1.1.0", "1.0.0", 1)]
+
+
 def test_a_part_is_made_only_where_a_rule_reads_it() -> None:
     made: list[str] = []
 
