@@ -25,7 +25,7 @@ from ringtide_engine.model.finding import Finding, FindingsError
 )
 @click.option(
     "--output-dir",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
     help="Write findings.json, findings.sarif, junit.xml and annotations.txt into DIR, or those that -o names.",
 )

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ringtide_contract.errors import InputError
 from ringtide_engine import __version__
 from ringtide_engine.model.finding import Finding
 from ringtide_engine.render.rule_help import RuleHelp
@@ -51,8 +50,6 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> None:
     """
     from ringtide_engine.cli.work_tree import write_file
 
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; name a folder")
     for name, written in contents.items():
         write_file(folder / name, written)
 

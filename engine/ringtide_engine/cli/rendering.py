@@ -1,6 +1,5 @@
 """How results look: findings with their source line, tables, JSON, YAML, names."""
 
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -10,10 +9,11 @@ import click
 
 from ringtide_engine.model.finding import Finding, Severity
 from ringtide_engine.render.findings_json import findings_data as findings_data  # verbs write findings by this module
+from ringtide_engine.render.json_text import json_text
 from ringtide_engine.render.untrusted import log_line
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-Output = Literal["table", "json", "yaml", "name"]
+Output = Literal["table", "wide", "json", "yaml", "name"]
 
 MAX_LINE = 160
 """Longer source lines are cut; the place says where to look."""
@@ -69,7 +69,7 @@ def write(data: Any, output: Output) -> None:
         for each in data:
             click.echo(each)
     else:
-        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+        click.echo(json_text(data), nl=False)
 
 
 def write_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -93,6 +93,12 @@ def test_one_format_goes_to_stdout_and_several_into_a_folder(fleet: Path, tmp_pa
     assert sorted(each.name for each in (tmp_path / "two").iterdir()) == ["annotations.txt", "findings.json"]
 
 
+def test_half_of_a_surrogate_pair_does_not_stop_the_output(fleet: Path) -> None:
+    lay_out(fleet, {"cohorts/eu.yaml": b'"\\ud800": 1\n'})
+    for output in ("table", "json", "sarif", "junit", "github"):
+        assert "cohorts/eu.yaml" in ringtide("check", fleet, "-o", output, code=3).stdout
+
+
 def test_files_are_written_although_the_check_refuses(fleet: Path, tmp_path: Path) -> None:
     lay_out(fleet, edited(fleet_files(3), {"rings/standard.yaml": ("share: 50%", "share: 25%")}))
     ringtide("check", fleet, "--output-dir", tmp_path / "out", code=3)
@@ -101,7 +107,7 @@ def test_files_are_written_although_the_check_refuses(fleet: Path, tmp_path: Pat
 
 def test_an_output_folder_that_is_a_file_is_refused_and_left_alone(fleet: Path, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
-    assert "is a file; name a folder" in ringtide("check", fleet, "--output-dir", tmp_path / "out", code=1).stderr
+    assert "is a file" in ringtide("check", fleet, "--output-dir", tmp_path / "out", code=64).stderr
     assert (tmp_path / "out").read_text() == "mine"
 
 
@@ -141,7 +147,9 @@ def test_a_file_cannot_forge_lines_of_output(fleet: Path) -> None:
     lay_out(fleet, {"cohorts/eu.yaml": b'"\\u001b[2J\\nok": 1\n'})
     result = ringtide("check", fleet, code=3)
     assert "\x1b" not in result.stdout
-    assert all(line.startswith(("cohorts/eu.yaml:", "  1 | ", "    | ", "  fix: ")) for line in result.stdout.splitlines())
+    assert all(
+        line.startswith(("cohorts/eu.yaml:", "  1 | ", "    | ", "  fix: ")) for line in result.stdout.splitlines()
+    )
 
 
 def test_no_line_of_output_is_a_command_to_a_ci_runner(fleet: Path) -> None:
