@@ -8,6 +8,7 @@ import pytest
 
 from fakes.bad_fleets import POLICIES, RULE, TODAY, WAIVER, Edit, edited
 from fakes.fleet_files import fleet_files
+from fakes.judged_rollouts import fleet, started
 from ringtide_engine.adapters.cel_conditions import CelConditions
 from ringtide_engine.load.desired import load_desired
 from ringtide_engine.model.change import ChangeSet
@@ -88,6 +89,17 @@ def test_a_plan_tells_what_moves_now_from_what_moves_later() -> None:
     ]
     first: Any = FleetView(loaded(), None)["plan"]
     assert (first["first"], first["now"], first["moves"][0]["from"]) == (True, 12, None)
+
+
+def test_an_open_ring_counts_the_devices_that_the_judge_exposes() -> None:
+    world = started(60)
+    view: Any = FleetView(world.state, fleet(60))
+    (rollout,) = view["rollouts"]
+    assert rollout["phase"] == "rolling"
+    assert [ring["open"] for ring in rollout["rings"]] == [True, False, False]
+    exposed = len(world.subjects("canary"))
+    assert rollout["rings"][0]["devices"] == exposed > 0
+    assert (view["plan"]["now"], view["plan"]["later"]) == (exposed, 60 - exposed)
 
 
 def test_a_pin_keeps_a_device_out_of_the_moves_and_moves_it_alone() -> None:
