@@ -524,6 +524,26 @@ BAD_FLEETS: tuple[BadFleet, ...] = (
         fix="Set `control`, or a limit.",
     ),
     BadFleet(
+        rule="RT-GATE-004",
+        edits={
+            RINGS: plan(
+                "name: canary, share: 10%, gates: [{metric: wentSilent, compare: atMost, limit: 5%, assurance: proven}]",
+                "name: rest, share: 100%",
+            )
+        },
+        at="rings/other.yaml:6:100",
+        message="wentSilent: silence cannot be proven: a device that is silent now may speak again",
+        fix="Write `assurance: observed`, or another limit.",
+    ),
+    BadFleet(
+        rule="RT-GATE-005",
+        edits={"rings/standard.yaml": ("minDevices: 1", "assurance: proven")},
+        at="rings/standard.yaml:15:74",
+        message="canary has 3 devices for digits-1.1.0, 103 without a fault are needed",
+        fix="Write `assurance: observed` here, raise the share or the control, or loosen the limit or alpha.",
+        fleet=ROLLING,
+    ),
+    BadFleet(
         rule="RT-PLACEMENT-001",
         edits={"placements/more.yaml": PLACEMENT.format(name="more", cohort="eu")},
         at="placements/more.yaml:5:9",

@@ -123,7 +123,12 @@ def _judged(view: RolloutView, verdict: Verdict) -> dict[str, Json]:
     return {
         "placement": view.rollout.placement,
         "model": view.model,
-        "plan": {"name": view.plan.name, "rings": [_planned(ring) for ring in view.plan.rings]},
+        "plan": {
+            "name": view.plan.name,
+            "hardFailures": str(view.plan.hard_failures),
+            "scoreRequests": view.plan.score_requests,
+            "rings": [_planned(ring) for ring in view.plan.rings],
+        },
         "opened": _rings(view.progress) if view.progress else [],
         "units": {
             stratum: {"count": len(buckets), "sha256": sha256(encode([f"{item:016x}" for item in buckets]))}
@@ -152,6 +157,7 @@ def _gate(gate: Gate) -> dict[str, Json]:
         "compare": gate.compare,
         "limit": str(gate.limit),
         "assurance": gate.assurance,
+        "alpha": str(gate.alpha),
         "minDevices": gate.min_devices,
         "minRequests": gate.min_requests,
     }

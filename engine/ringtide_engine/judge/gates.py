@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ringtide_engine.judge.bound import CONFIDENCE, upper_bound_permille
-from ringtide_engine.judge.proof import prove, shows_a_miss
+from ringtide_engine.judge.proof import prove, shows_a_miss, shows_worse
 from ringtide_engine.judge.words import devices, named, percent
 from ringtide_engine.model.desired import Gate
 from ringtide_engine.model.evidence import Tally
@@ -152,7 +152,7 @@ def _against_control(gate: Gate, ring: str, exposed: Sequence[Tally], control: S
             answer: Answer = "pass" if ours <= theirs + gate.limit else "fail"
             text = f"95th percentile {percent(ours)} of the budget, control {percent(theirs)}"
             text = f"{text}, margin {percent(gate.limit)}, in the worst stratum"
-            return _compared(gate, ring, answer, text, alone)
+            return _compared(gate, ring, answer, text, alone, exposed)
     elif gate.metric == "inferenceSuccess" and pairs:
         total = sum(one.requests for one, _ in pairs)
         ours = Fraction(sum(one.requests - one.failures for one, _ in pairs), total)
@@ -160,15 +160,19 @@ def _against_control(gate: Gate, ring: str, exposed: Sequence[Tally], control: S
         theirs = sum(weighted, Fraction(0)) / total
         answer = "pass" if ours >= theirs - gate.limit else "fail"
         text = f"answered {percent(ours)} of requests, control {percent(theirs)}, margin {percent(gate.limit)}"
-        return _compared(gate, ring, answer, f"{text}, weighted by stratum", alone)
+        return _compared(gate, ring, answer, f"{text}, weighted by stratum", alone, exposed)
     text = f"no stratum has a control with {max(1, gate.min_requests)} requests since the ring opened"
     if gate.metric not in ("p95Latency", "inferenceSuccess"):
         text = "the control has no figure to compare with; use atLeast or atMost"
     return _result(gate, ring, "insufficient evidence", text)
 
 
-def _compared(gate: Gate, ring: str, answer: Answer, text: str, alone: Sequence[str]) -> GateResult:
+def _compared(
+    gate: Gate, ring: str, answer: Answer, text: str, alone: Sequence[str], exposed: Sequence[Tally]
+) -> GateResult:
     """Answer a comparison; a stratum without a control cannot take a failure of the others away, nor share a pass."""
+    if answer == "fail" and not shows_worse(gate, exposed, FEW):
+        answer, text = "insufficient evidence", f"{text}; worse, but not beyond chance (alpha {percent(gate.alpha)})"
     if answer == "pass" and alone:
         answer, text = "insufficient evidence", f"{text}; no control with evidence in {named(alone, len(alone))}"
     return _result(gate, ring, answer, text)

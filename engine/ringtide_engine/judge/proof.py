@@ -26,11 +26,9 @@ from ringtide_engine.model.betting import (
 )
 from ringtide_engine.model.desired import Gate
 from ringtide_engine.model.evidence import Tally
+from ringtide_engine.model.proving import fault_limit, why_unprovable
 from ringtide_engine.model.spans import MAX_SPANS, Span
 from ringtide_engine.model.verdict import Answer, GateResult
-
-SLOW_SHARE = Fraction(1, 20)
-"""A 95th percentile within the budget means that at most one request in twenty is over it."""
 
 _MILLION = 1_000_000
 
@@ -43,6 +41,9 @@ def prove(gate: Gate, ring: str, exposed: Sequence[Tally]) -> GateResult:
         ring: Ring that it belongs to.
         exposed: Tallies that the ring is judged by.
     """
+    unprovable = why_unprovable(gate)
+    if unprovable is not None:
+        return GateResult(ring=ring, metric=gate.metric, answer="insufficient evidence", text=unprovable)
     compared = gate.compare == "noWorseThanControl"
     answer, text = _against_control(gate, exposed) if compared else _against_limit(gate, exposed)
     return GateResult(ring=ring, metric=gate.metric, answer=answer, text=f"{text} (alpha {percent(gate.alpha)})")
@@ -50,24 +51,15 @@ def prove(gate: Gate, ring: str, exposed: Sequence[Tally]) -> GateResult:
 
 def shows_a_miss(gate: Gate, exposed: Sequence[Tally]) -> bool:
     """Tell whether devices show beyond chance that they miss the gate's limit; True where nothing ever could."""
-    provable = gate.metric != "wentSilent" and (gate.metric != "p95Latency" or gate.limit == 1)
     groups = [_spans_of(gate, tally) for tally in exposed]
-    return not provable or refuted(_log_wealth_of_a_miss(gate, groups), float(gate.alpha))
+    return why_unprovable(gate) is not None or refuted(_log_wealth_of_a_miss(gate, groups), float(gate.alpha))
 
 
-def fault_limit(gate: Gate) -> Fraction:
-    """Return the largest share of faults that the gate allows."""
-    if gate.metric == "p95Latency":
-        return SLOW_SHARE
-    return 1 - gate.limit if gate.compare == "atLeast" else gate.limit
-
-
-def evidence_needed(gate: Gate) -> int:
-    """Return how many devices, or pairs, prove the gate where no fault is seen at all."""
-    alpha = float(gate.alpha)
-    return (
-        pairs_needed(alpha) if gate.compare == "noWorseThanControl" else devices_needed(float(fault_limit(gate)), alpha)
-    )
+def shows_worse(gate: Gate, exposed: Sequence[Tally], enough: int) -> bool:
+    """Tell whether devices fare worse than their pairs beyond chance; True where fewer than `enough` have one."""
+    groups = [[_pairs_of(gate, span) for span in tally.spans] for tally in exposed]
+    pairs = sum(sum(group[0].values()) for group in groups if group)
+    return pairs < enough or refuted(_log_wealth_of_worse(gate, groups), float(gate.alpha))
 
 
 def _against_limit(gate: Gate, exposed: Sequence[Tally]) -> tuple[Answer, str]:
@@ -112,9 +104,7 @@ def _against_control(gate: Gate, exposed: Sequence[Tally]) -> tuple[Answer, str]
         f"{_FAULTS[gate.metric]}: worse than its pair in the control by more than {percent(gate.limit)} on {worse}"
     )
     figures = f"{figures} of {worse + better} devices"
-    bad = log_shared(
-        [_over_spans(spans, lambda pairs: log_wealth_coin(*_tossed(pairs, margin))) for spans in _views(whole, groups)]
-    )
+    bad = _log_wealth_of_worse(gate, groups)
     if refuted(bad, alpha):
         return "fail", f"{figures}: no chance, {_odds(bad)}"
     good = log_wealth_coin(better, worse)
@@ -125,6 +115,11 @@ def _against_control(gate: Gate, exposed: Sequence[Tally]) -> tuple[Answer, str]
         "insufficient evidence",
         f"{figures}: not shown either way, {_odds(good)}; {needed} pairs of one mind show it",
     )
+
+
+def _log_wealth_of_worse(gate: Gate, groups: Sequence[Sequence[Mapping[int, int]]]) -> float:
+    margin, views = int(gate.limit * _MILLION), _views(_added(groups), groups)
+    return log_shared([_over_spans(spans, lambda pairs: log_wealth_coin(*_tossed(pairs, margin))) for spans in views])
 
 
 _FAULTS = {

@@ -1,7 +1,8 @@
 """The decision: promote, hold or roll back. Bad news first, and silence is no news.
 
 1. A quarantined candidate rolls back.
-2. Hard failures, in any ring, roll back without a test; a completed rollout is still watched for them.
+2. Hard failures, in any ring, roll back where they are more than broken devices explain; a completed rollout is still
+   watched for them.
 3. A failed gate, in any open ring, rolls back; but silence says nothing while evidence is old.
 4. Where the plan no longer fits what was opened, or evidence is old, hold.
 5. The newest ring is left when a quorum has confirmed, the evidence covers the soak, and every gate passes.
@@ -17,10 +18,14 @@ from ringtide_engine.judge.exposure import population
 from ringtide_engine.judge.gates import FEW, evaluate
 from ringtide_engine.judge.opening import controls, next_ring, open_ring
 from ringtide_engine.judge.words import devices, duration, named
+from ringtide_engine.model.binomial import tail
 from ringtide_engine.model.desired import Ring
 from ringtide_engine.model.evidence import Evidence, Tally
 from ringtide_engine.model.progress import LastVerdict, OpenedRing, Progress, VerdictKind
 from ringtide_engine.model.verdict import GateResult, Reason, RolloutView, Verdict
+
+HARD_ALPHA = 0.05
+"""Chance that broken devices alone ever roll a rollout back; half of it for rings, half for their strata."""
 
 CLOCK_SLACK = timedelta(hours=1)
 """Clocks of the machines that collect and judge may differ by so much; what lies further ahead has not happened."""
@@ -38,7 +43,7 @@ def decide(view: RolloutView, evidence: Evidence, path: str) -> Verdict:
     completed = view.progress is not None and view.progress.phase == "completed"
     stale = _stale(view, evidence) if view.progress is not None and view.progress.rings else ()
     failed = () if completed else _failed_gates(gates, silence_counts=not stale)
-    harm = _banned(view) or _hard_failures(evidence.tallies) or failed
+    harm = _banned(view) or _hard_failures(view, evidence.tallies) or failed
     if harm:
         return _verdict(view, evidence, path, "rollBack", harm, gates)
     if completed:
@@ -111,16 +116,26 @@ def _banned(view: RolloutView) -> tuple[Reason, ...]:
     return (Reason(code="quarantined", subject=view.rollout.candidate, text=text),)
 
 
-def _hard_failures(tallies: Sequence[Tally]) -> tuple[Reason, ...]:
-    """Return the hard failures where they are enough: two devices, or one in a ring of few."""
-    exposed = [tally for tally in tallies if tally.arm == "exposed"]
-    reasons, enough = [], sum(tally.hard_failed for tally in exposed) >= 2
+def _hard_failures(view: RolloutView, tallies: Sequence[Tally]) -> tuple[Reason, ...]:
+    """Return the hard failures where they are enough.
+
+    One is enough in a ring of few devices. Elsewhere one device may be broken: it takes two at least, and more of them,
+    in a ring or in one of its strata, than broken devices explain with a chance of `HARD_ALPHA` over the whole rollout.
+    """
+    exposed = [tally for tally in tallies if tally.arm == "exposed" and tally.assigned + tally.held]
+    enough, reasons = False, []
     for ring in dict.fromkeys(tally.ring for tally in exposed):
         mine = [tally for tally in exposed if tally.ring == ring]
         failed, size = sum(tally.hard_failed for tally in mine), sum(tally.assigned + tally.held for tally in mine)
         if not failed:
             continue
-        enough = enough or size < FEW
+        alpha = HARD_ALPHA / (2 * len(view.plan.rings))
+        parts = [(failed, size, alpha)]
+        parts += [(tally.hard_failed, tally.assigned + tally.held, alpha / len(mine)) for tally in mine]
+        tolerated = float(view.plan.hard_failures)
+        enough = (
+            enough or size < FEW or any(hurt >= 2 and tail(hurt, of, tolerated) <= most for hurt, of, most in parts)
+        )
         harmed = sorted(f"{harm.device} ({harm.what})" for tally in mine for harm in tally.harmed)
         text = f"ring {ring}: the candidate failed hard on {failed} of {devices(size)}: {named(harmed, failed)}"
         reasons.append(Reason(code="hard-failure", subject=ring, text=text))

@@ -31,6 +31,8 @@ def ring_plan(path: str, at: Cursor) -> RingPlan:
         name=at.read("name", parse_name),
         unit=at.get("unit", "device"),
         control=at.read("control", units.share(MAX_CONTROL_PERCENT), "5%"),
+        hard_failures=at.read("hardFailures", units.share(), "0.5%"),
+        score_requests=at.get("scoreRequests", 100),
         rings=tuple(_ring(each) for each in at.child("rings").items()),
         owner=at.get("owner"),
     )
@@ -62,4 +64,5 @@ def _gate(at: Cursor) -> Gate:
         assurance=at.get("assurance", "observed"),
         min_devices=at.get("minDevices", 1),
         min_requests=at.get("minRequests", 0),
+        alpha=at.read("alpha", units.share(), "1%"),
     )

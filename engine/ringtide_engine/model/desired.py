@@ -200,6 +200,8 @@ class RingPlan:
     """`device`, or the label whose devices move together."""
     control: Fraction
     """Share of each stratum kept on the stable release until the last ring."""
+    hard_failures: Fraction = Fraction(1, 200)
+    """Share of devices on which any release may fail hard by no fault of its own: broken disks, bad memory."""
     score_requests: int = 100
     """Requests over which a device is scored first, for gates that are `proven`; each later span is twice as long."""
     rings: tuple[Ring, ...]

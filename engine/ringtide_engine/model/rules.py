@@ -52,7 +52,9 @@ RULES = _table(
     _error("RT-FILE-001", "A YAML file lies where nothing reads it.", "Move it into a folder that ringtide reads."),
     _warning("RT-FILE-002", "A YAML file or folder has a name that ringtide does not read.", "Rename or remove it."),
     _error("RT-FILE-003", "The repository has no fleet.yaml.", "Write fleet.yaml; `ringtide init` makes an example."),
-    _error("RT-FILE-004", "A link, a submodule or a device file lies where ringtide reads.", "Put a regular file there."),
+    _error(
+        "RT-FILE-004", "A link, a submodule or a device file lies where ringtide reads.", "Put a regular file there."
+    ),
     _error("RT-FILE-005", "Two paths are one on machines that do not tell case.", "Rename one of them."),
     _error(
         "RT-FILE-006",
@@ -69,7 +71,11 @@ RULES = _table(
     _error("RT-YAML-008", "Merge keys are not read.", "Write the merged fields out."),
     _error("RT-YAML-009", "The document is nested too deeply.", "Flatten it."),
     _error("RT-YAML-010", "A key is not plain text.", "Quote the key."),
-    _error("RT-YAML-011", "A number is not finite, not exact, or not the same to all.", "Write another number, or quote it."),
+    _error(
+        "RT-YAML-011",
+        "A number is not finite, not exact, or not the same to all.",
+        "Write another number, or quote it.",
+    ),
     _error(
         "RT-YAML-012",
         "A sign cannot be seen, or turns the direction of the text.",
@@ -117,6 +123,12 @@ RULES = _table(
     _error("RT-GATE-001", "A gate asks for more devices than the ring can expose.", "Lower minDevices."),
     _error("RT-GATE-002", "A gate compares its metric the wrong way round.", "Turn the comparison round."),
     _error("RT-GATE-003", "A gate compares with a control that the plan does not keep.", "Set `control`, or a limit."),
+    _error("RT-GATE-004", "A gate asks for a proof that cannot be.", "Write `assurance: observed`, or another limit."),
+    _error(
+        "RT-GATE-005",
+        "A gate asks for a proof that the ring is too small for.",
+        "Write `assurance: observed` here, raise the share or the control, or loosen the limit or alpha.",
+    ),
     _error("RT-PLACEMENT-001", "Two placements put one model on the same device.", "Narrow one of the cohorts."),
     _error(
         "RT-ROLLOUT-001",

@@ -19,6 +19,8 @@ class Reach:
     """Devices that it exposes and no ring before it; held devices take nothing and are not counted."""
     before: int
     """Devices that rings before it expose."""
+    control: int
+    """Devices beside them that are kept on the stable release to compare with."""
     effective: Fraction
     """Share of all units that a ring by share reaches, by rounding up and by the minimum in each stratum."""
 
@@ -41,6 +43,8 @@ def reaches(
         units.setdefault(stratum[each.id], set()).add(unit_of[each.id])
     buckets = {name: [bucket_of[unit] for unit in sorted(within)] for name, within in units.items()}
     active = {each.id for each in devices if each.state == "active"}
+    borders = {name: control_cut(within, plan.control) for name, within in buckets.items()}
+    control = {each for each in active if bucket_of[unit_of[each]] >= borders[stratum[each]]}
     exposed: set[str] = set()
     answer: list[Reach] = []
     for ring in plan.rings:
@@ -51,6 +55,7 @@ def reaches(
             Reach(
                 own=len((inside - exposed) & active),
                 before=len(exposed & active),
+                control=len(control - exposed - inside),
                 effective=_effective(ring, buckets),
             )
         )

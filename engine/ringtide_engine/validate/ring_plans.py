@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from ringtide_engine.model.desired import DesiredState, Gate, RingPlan
 from ringtide_engine.model.finding import Document, Finding
+from ringtide_engine.model.proving import why_unprovable
 from ringtide_engine.model.rules import finding
 from ringtide_engine.validate.words import percent
 
@@ -71,3 +72,6 @@ def _gate(plan: RingPlan, gate: Gate, document: Document, pointer: str, *, last:
     elif gate.compare != _SENSE[gate.metric]:
         message = f"{gate.metric} {gate.compare} {percent(gate.limit)} would pass the worst"
         yield finding("RT-GATE-002", place, message, f"Write `compare: {_SENSE[gate.metric]}`.")
+    unprovable = why_unprovable(gate) if gate.assurance == "proven" else None
+    if unprovable is not None:
+        yield finding("RT-GATE-004", document.place(f"{pointer}/assurance"), f"{gate.metric}: {unprovable}")

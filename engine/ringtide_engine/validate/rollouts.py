@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from ringtide_engine.model.desired import DesiredState, Device, Placement, Rollout
 from ringtide_engine.model.finding import Finding
+from ringtide_engine.model.proving import evidence_needed, why_unprovable
 from ringtide_engine.model.rules import finding
 from ringtide_engine.model.steady_state import stable_version, unfinished
 from ringtide_engine.validate.exposure import reaches
@@ -56,3 +57,10 @@ def _rings(
                     f"{ring.name} exposes {devices} devices for {rollout.name}, the gate asks for {gate.min_devices}"
                 )
                 yield finding("RT-GATE-001", document.place(f"/rings/{number}/gates/{position}/minDevices"), message)
+            if gate.assurance == "proven" and why_unprovable(gate) is None:
+                needed, compared = evidence_needed(gate), gate.compare == "noWorseThanControl"
+                there = min(devices, reach.control) if compared else devices
+                if there < needed:
+                    what = "pairs with the control" if compared else "devices"
+                    message = f"{ring.name} has {there} {what} for {rollout.name}, {needed} without a fault are needed"
+                    yield finding("RT-GATE-005", document.place(f"/rings/{number}/gates/{position}/assurance"), message)

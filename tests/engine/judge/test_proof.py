@@ -10,10 +10,11 @@ import pytest
 from fakes.judged_rollouts import HOUR, World, confirmed, gate, on_stable, plan, reverted, ring, started
 from fakes.reporting_devices import STABLE, counters, model
 from ringtide_contract.report import ModelReport
-from ringtide_engine.judge.proof import evidence_needed, prove
+from ringtide_engine.judge.proof import prove
 from ringtide_engine.judge.scores import NOTHING, Totals, running_totals, scores_of
 from ringtide_engine.model.desired import Gate
 from ringtide_engine.model.evidence import Evidence, Subject
+from ringtide_engine.model.proving import evidence_needed
 from ringtide_engine.model.spans import MAX_SPANS
 
 DEVICES = 400
@@ -88,7 +89,7 @@ def test_one_busy_device_cannot_decide():
 
 
 def test_a_candidate_with_twice_the_errors_of_the_control_is_found():
-    world = canary((proven("inferenceSuccess", "noWorseThanControl", "0"),))
+    world = canary((proven("inferenceSuccess", "noWorseThanControl", "1/1000"),))
     said, text = answer(beside(world, exposed=4, control=2))
     assert said == "fail"
     assert "on 97 of 97 devices" in text
@@ -101,7 +102,7 @@ def test_an_incident_that_hits_the_control_too_is_nobodys_fault():
 
 def test_the_control_says_nothing_about_requests_before_the_ring_opened():
     before = lambda each: model("confirmed", STABLE, counters(STABLE, 1000, failures=1000))  # noqa: E731
-    fresh = canary((proven("inferenceSuccess", "noWorseThanControl", "0"),))
+    fresh = canary((proven("inferenceSuccess", "noWorseThanControl", "1/1000"),))
     world = World(state=fresh.state, now=fresh.now - 2 * HOUR).heard(before).later(2 * HOUR)
     since = lambda each: model("confirmed", STABLE, counters(STABLE, 1200, failures=1000))  # noqa: E731
     names = [each.device for each in world.subjects("control")]
@@ -140,7 +141,7 @@ def test_evidence_is_written_and_read_without_loss():
 
 
 def test_the_order_of_reports_does_not_matter():
-    world = canary((proven("inferenceSuccess", "noWorseThanControl", "0"),))
+    world = canary((proven("inferenceSuccess", "noWorseThanControl", "1/1000"),))
     world = beside(world, exposed=4, control=2).later(timedelta(minutes=5))
     world = beside(world, exposed=9, control=4, requests=500)
     turned = replace(world, observations=tuple(reversed(world.observations)))
