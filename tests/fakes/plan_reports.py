@@ -179,7 +179,7 @@ def report(**changes: object) -> PlanReport:
                 placement="digits",
                 joined=Devices(count=1, first=(DeviceId("edge-s-9"),)),
                 left=Devices(count=0, first=()),
-                effect="It will run digits 1.0.0.",
+                effect="it will run digits 1.0.0",
             ),
         ),
         "dangers": (
@@ -195,8 +195,8 @@ def report(**changes: object) -> PlanReport:
             Omission(
                 kind="pinned",
                 subject="edge-s-4",
-                message="It does not follow the rollout.",
-                why="It is pinned to digits 1.0.0.",
+                message="1 device does not follow the rollout",
+                why="it is pinned",
                 devices=Devices(count=1, first=(DeviceId("edge-s-4"),)),
                 until="the pin is removed",
             ),

@@ -50,19 +50,18 @@ def plan_sections(report: PlanReport, *, named: int) -> tuple[Section, ...]:
     )
 
 
-def devices_named(devices: Devices, named: int) -> str:
-    """Write a number of devices, and the first of them."""
+def _names(devices: Devices, named: int) -> str:
+    """Write the first devices in brackets, and how many more there are; nothing where there is none."""
     first = devices.first[:named]
     if not first:
-        return count_of(devices.count, "device")
+        return ""
     more = devices.count - len(first)
-    shown = ", ".join(map(code, first))
-    return f"{count_of(devices.count, 'device')} ({shown}{f' and {more:,} more' if more > 0 else ''})"
+    return f" ({', '.join(map(code, first))}{f' and {more:,} more' if more > 0 else ''})"
 
 
 def _dangers(report: PlanReport) -> Iterator[str]:
     for each in report.dangers:
-        said = f"- :warning: **{markdown(each.title)}** {markdown(each.message)} {code(str(each.place))}"
+        said = f"- :warning: **{markdown(each.title)}** {code(str(each.place))}: {markdown(each.message)}"
         yield f"{said}<br>{markdown(each.advice)} ({code(each.id)})\n"
 
 
@@ -91,9 +90,8 @@ def _instant(estimate: Estimate) -> str:
 
 def _omissions(report: PlanReport, named: int) -> Iterator[str]:
     for each in report.omissions:
-        whom = f" {devices_named(each.devices, named)}." if each.devices.count else ""
-        said = f"- **{markdown(each.subject)}:** {markdown(each.message)}{whom}"
-        yield f"{said}<br>Why: {markdown(each.why)} Until: {markdown(each.until)}\n"
+        said = f"- **{markdown(each.subject)}:** {markdown(each.message)}{_names(each.devices, named)}"
+        yield f"{said}<br>Why: {markdown(each.why)}; until {markdown(each.until)}\n"
 
 
 def _unsatisfiable(report: PlanReport) -> Iterator[str]:
@@ -113,12 +111,12 @@ def _memberships(report: PlanReport, named: int) -> Iterator[str]:
     for each in report.memberships:
         over = f" (placement {markdown(each.placement)})" if each.placement is not None else ""
         moves = [
-            f"{devices_named(devices, named)} {verb if devices.count != 1 else f'{verb}s'}"
+            f"{count_of(devices.count, 'device')} {verb if devices.count != 1 else f'{verb}s'}{_names(devices, named)}"
             for devices, verb in ((each.joined, "join"), (each.left, "leave"))
             if devices.count
         ]
         said = "; ".join(moves) or "nobody joins or leaves"
-        yield f"- **cohort {markdown(each.cohort)}**{over}: {said}. {markdown(each.effect)}\n"
+        yield f"- **cohort {markdown(each.cohort)}**{over}: {said}; {markdown(each.effect)}\n"
 
 
 def _times(rings: Sequence[RingReport]) -> Iterator[str]:

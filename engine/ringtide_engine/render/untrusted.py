@@ -30,12 +30,19 @@ def log_line(text: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """Return text that Markdown shows as it is: no markup, no element, no mention, no link.
+    """Return text that Markdown shows as it is: no markup but code spans, no element, no mention, no link.
 
     Entities, since a backslash does not keep a table's cell together everywhere. GitHub looks for mentions, issues and
     addresses in the text that results, so those are broken by a character of no width.
     """
-    shown = _MARKUP.sub(lambda sign: f"&#{ord(sign[0])};", plain(text))
+    parts = plain(text).split("`")
+    if len(parts) % 2 == 0 or not all(parts[1:-1]):  # backticks without a partner, or side by side
+        return _prose("`".join(parts))
+    return "".join(code(part) if number % 2 else _prose(part) for number, part in enumerate(parts))
+
+
+def _prose(text: str) -> str:
+    shown = _MARKUP.sub(lambda sign: f"&#{ord(sign[0])};", text)
     shown = shown.replace("&#35;", f"&#35;{_BREAK}")
     return _LINKED.sub(lambda word: f"{word[0][0]}{_BREAK}{word[0][1:]}", shown)
 

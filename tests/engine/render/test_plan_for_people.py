@@ -13,6 +13,7 @@ from ringtide_engine.render import comment as comment_module
 from ringtide_engine.render.comment import LIMIT, comment, marker
 from ringtide_engine.render.plan_markdown import plan_markdown
 from ringtide_engine.render.sections import Section, write
+from ringtide_engine.render.untrusted import markdown
 
 SPAN = re.compile(r"`[^`\n]*`")
 TAG = re.compile(r"<[^>]*>")
@@ -96,15 +97,23 @@ def test_a_comment_says_what_happens_what_does_not_and_how_to_see_it_again() -> 
         "Findings",
         "Joining and leaving cohorts",
     ]
-    text = "\n".join(lines)
     assert (
         "| rollout digits-1.1.0 | canary | digits | 1.0.0 | 1.1.0 | 0 | 3 | 0 | 1 | 0 | 280.0 KiB | "
         "2026-11-23 10:00 UTC | ? |"
     ) in lines
-    assert "It is pinned to digits 1.0.0. Until: the pin is removed" in text
-    assert "- **cohort eu** (placement digits): 1 device (`edge-s-9`) joins. It will run digits 1.0.0." in lines
+    assert (
+        "- **edge-s-4:** 1 device does not follow the rollout (`edge-s-4`)<br>Why: it is pinned; until the pin is removed"
+    ) in lines
+    assert "- **cohort eu** (placement digits): 1 device joins (`edge-s-9`); it will run digits 1.0.0" in lines
     assert f"Plan digest: `{each.plan.digest}`" in lines
     assert lines[-1].endswith(f"Reproduce: `ringtide plan --base {'a' * 40}`")
+
+
+def test_code_in_a_fix_stays_code_and_a_lone_backtick_opens_nothing() -> None:
+    assert markdown("Set `release: null` in `x.yaml`.") == "Set `release: null` in `x.yaml`."
+    assert markdown("a ` b") == "a &#96; b"
+    assert markdown("`a``b` ``") == "&#96;a&#96;&#96;b&#96; &#96;&#96;"
+    assert markdown("`<b>|@x`") == "`\ufffdb\ufffd\ufffd@x`"
 
 
 def test_an_empty_plan_says_no_changes_and_one_that_cannot_be_made_says_so() -> None:
