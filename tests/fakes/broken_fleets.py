@@ -108,7 +108,7 @@ def _change(path: Path, change: dict[str, Any]) -> None:
                 (path / ".git").write_text(f"gitdir: {value}\n", encoding="utf-8")
             case "shut":
                 path.chmod(0)
-                if os.access(path, os.R_OK):
+                if os.access(path, os.R_OK, effective_ids=True):
                     raise CannotBeMadeHereError("this user reads everything")
             case _:
                 raise AssertionError(action)
@@ -118,13 +118,7 @@ def _change(path: Path, change: dict[str, Any]) -> None:
 
 def said_of(folder: Path) -> str:
     """Run `ringtide check` as a program would, and return exit code and findings as the goldens hold them."""
-    # As a program has them: text over bytes.
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
-    with redirect_stdout(out), redirect_stderr(err):
-        code = run(["check", str(folder), "-o", "json"])
-    written, talked = (each.buffer.getvalue().decode("utf-8") for each in (out, err))  # type: ignore[attr-defined]
-    assert "Traceback" not in written + talked
-    assert "defect of ringtide" not in talked
+    code, written, talked = _check(str(folder), "-o", "json")
     lines = [f"exit {code}"]
     if not written:
         return "\n".join([*lines, talked.replace(str(folder), "FLEET")])
@@ -137,6 +131,24 @@ def said_of(folder: Path) -> str:
             f"  fix: {_visible(each['fix'])}",
         ]
     return "\n".join([*lines, ""])
+
+
+def written_of(folder: Path, out: Path) -> tuple[str, dict[str, str]]:
+    """Return what `ringtide check` shows a person, and the files that it writes for programs, by name."""
+    _, table, _ = _check(str(folder))
+    _check(str(folder), "--output-dir", str(out))
+    return table, {path.name: path.read_bytes().decode("utf-8") for path in out.iterdir()}
+
+
+def _check(*arguments: str) -> tuple[int, str, str]:
+    # As a program has them: text over bytes.
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    with redirect_stdout(out), redirect_stderr(err):
+        code = run(["check", *arguments])
+    written, talked = (each.buffer.getvalue().decode("utf-8") for each in (out, err))  # type: ignore[attr-defined]
+    assert "Traceback" not in written + talked
+    assert "defect of ringtide" not in talked
+    return code, written, talked
 
 
 def _visible(text: str) -> str:
