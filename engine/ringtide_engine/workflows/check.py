@@ -11,6 +11,7 @@ from ringtide_contract.errors import InputError
 from ringtide_engine.load.desired import load_desired
 from ringtide_engine.load.known_fields import unknown_fields
 from ringtide_engine.load.policies import load_rules
+from ringtide_engine.model.change import Weakening
 from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.finding import Finding, FindingsError
 from ringtide_engine.model.policy import PolicyEngine, PolicyRule, WaiverInForce
@@ -41,6 +42,8 @@ class CheckOutcome:
     """Canonical JSON: the rules applied, what they and the built-in checks found, and the waivers in use."""
     waivers: tuple[WaiverInForce, ...] = ()
     """Waivers in force, by name."""
+    weakened: tuple[Weakening, ...] = ()
+    """Rules that ask for less than in the base."""
     unjudged: tuple[str, ...] = ()
     """Ids of chosen rules that were not asked: they read the resolved fleet, and errors kept it from being resolved."""
 
@@ -114,7 +117,8 @@ def check(
     found = (*built_in, *mistaken, *typos, *unready, *judge(judged, asked))
     findings, waivers = waive(state, found, {each.rule.id for each in applied}, today)
     outcome = _outcome(state, base, findings, applied, waivers)
-    return replace(outcome, unjudged=tuple(each.rule.id for each in applied if each not in asked))
+    unjudged = tuple(each.rule.id for each in applied if each not in asked)
+    return replace(outcome, weakened=weakened, unjudged=unjudged)
 
 
 def _mistyped(
