@@ -2,16 +2,20 @@
 
 import json
 import sys
+from datetime import date
 
 import pytest
 import yaml
 
+from fakes.fleet_files import fleet_files
 from ringtide_contract.errors import InputError
 from ringtide_engine import wiring
 from ringtide_engine.adapters.cel_conditions import CelConditions
 from ringtide_engine.adapters.rego_conditions import MAX_MODULE, RegoConditions
 from ringtide_engine.model.policy import RULE_VARIABLES
 from ringtide_engine.shipped import rule_library
+from ringtide_engine.validate.rego_reads import rego_reads
+from ringtide_engine.workflows.check import check
 from ringtide_engine.workflows.policy_suites import run_suites
 
 HEAD = "package ringtide.rule\n\nimport rego.v1\n\n"
@@ -53,6 +57,44 @@ def test_a_shipped_rule_says_the_same_in_rego_of_all_its_samples(rule: str) -> N
     (result,) = results
     assert result.problems == ()
     assert {each.held for each in result.judged} == {True, False}
+
+
+OWN = """\
+apiVersion: ringtide/v1
+kind: Rule
+id: ours
+title: A rollout needs a plan of its fleet.
+severity: error
+selects: Rollout
+language: rego
+condition: |
+  package ringtide.rule
+  import rego.v1
+  allow if {READS}
+message: "{name} is refused"
+fix: Ask the owner.
+"""
+
+
+@pytest.mark.parametrize(
+    ("reads", "refused"),
+    [
+        ("{ some each in input.fleet.rollouts; each.name == input.object.name; each.devices == 12 }", False),
+        ("{ some each in input.fleet.rollouts; each.name == input.object.name; each.devices == 13 }", True),
+        ("input.fleet.devices.total == 12", False),
+        ('input["fleet"].plan.total == 12', False),
+        ('input.today == "2026-11-23"', False),
+        ("input.old != null", True),
+    ],
+)
+def test_a_repositorys_own_rule_in_rego_reads_the_resolved_fleet(reads: str, refused: bool) -> None:
+    files = {
+        **fleet_files(12, rollout="1.1.0"),
+        "policies/ours/rule.yaml": OWN.replace("{READS}", reads).encode(),
+        "policies/own.yaml": b"apiVersion: ringtide/v1\nkind: PolicySet\nname: own\nrules: [{rule: ours}]\n",
+    }
+    found = check(files, None, date(2026, 11, 23), wiring.policies()).findings
+    assert [each.message for each in found] == (["digits-1.1.0 is refused"] if refused else [])
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +167,21 @@ def test_without_the_extra_a_rule_in_rego_names_what_to_install() -> None:
     bare = RegoConditions(interpreter=(sys.executable, "-I", "-S"))
     with pytest.raises(InputError, match=r"pip install 'ringtide\[rego\]'"):
         bare.compile(HEAD + "allow := true", RULE_VARIABLES)
+
+
+@pytest.mark.parametrize(
+    ("module", "reads"),
+    [
+        ("allow if input.object.name == input.params.name", [("object", ()), ("params", ())]),
+        ("allow if input.fleet.plan.now == 0", [("fleet", ("plan",))]),
+        ("allow if input.fleet[part]", [("object", ()), ("old", ()), ("fleet", ())]),
+        ("document := input\nallow if document.object", [("object", ()), ("old", ()), ("fleet", ())]),
+    ],
+)
+def test_a_module_gets_the_parts_that_it_names_and_everything_where_that_is_unclear(
+    module: str, reads: list[tuple[str, tuple[str, ...]]]
+) -> None:
+    assert [(each.root, each.steps) for each in rego_reads(module)] == reads
 
 
 def test_each_engine_refuses_the_language_of_the_other() -> None:

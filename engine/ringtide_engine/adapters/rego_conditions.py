@@ -71,7 +71,7 @@ class RegoConditions:
             InputError: It fails, takes too long or too much, or `allow` is neither true nor false.
         """
         try:
-            given = json.dumps(variables, allow_nan=False)
+            given = json.dumps(variables, allow_nan=False, default=_plain)
         except (TypeError, ValueError) as error:
             raise InputError(f"the document cannot be written as JSON: {error}") from error
         if len(given) > MAX_INPUT:
@@ -129,6 +129,12 @@ class _RegoCondition:
             return self._engine.evaluate(self._module, variables)
         except InputError as error:
             raise InputError(f"the condition fails: {error}") from error
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"a {type(value).__name__} is no plain data")
 
 
 def _end(process: "subprocess.Popen[str]") -> None:

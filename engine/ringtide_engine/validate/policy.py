@@ -12,6 +12,7 @@ from ringtide_engine.model.policy import RULE_VARIABLES, Condition, PolicyEngine
 from ringtide_engine.model.rules import finding
 from ringtide_engine.validate.message import filled
 from ringtide_engine.validate.parameters import misfits, with_defaults
+from ringtide_engine.validate.rego_reads import rego_reads
 
 _NARROWED = ("object", "old", "fleet")
 
@@ -139,7 +140,7 @@ def _ready(
 
 def _reads(rule: PolicyRule) -> tuple[Read, ...]:
     if rule.language != "cel":
-        return tuple(Read(root=root, steps=()) for root in _NARROWED)
+        return rego_reads(rule.condition)
     return reads_of(rule.condition, tuple(RULE_VARIABLES))
 
 
