@@ -22,8 +22,8 @@ def fmt_command(paths: tuple[Path, ...], check: bool, diff: bool) -> int:
     """Lay documents out in one way: those of the fleet repositories and files in PATHS, or of this folder.
 
     Changes the order of fields, indentation, blank lines and the line by which editors find the schema; never a value,
-    and never a comment. What the judge writes stays as it is. Exit code 2 where --check or --diff finds a file to change,
-    3 where a document cannot be read.
+    and never a comment. What the judge writes stays as it is, and so does a document whose lines cannot be moved without
+    a change of meaning. Exit code 2 where --check or --diff finds a file to change, 3 where a document cannot be read.
     """
     from ringtide_engine.load.formatting import formatted
 
