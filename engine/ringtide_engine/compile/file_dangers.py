@@ -6,9 +6,7 @@ from collections.abc import Iterator, Mapping
 from ringtide_engine.compile.words import count
 from ringtide_engine.model.dangers import Danger, danger
 from ringtide_engine.model.finding import Place
-
-LARGE = 5
-"""One part in so many is a large part of a folder."""
+from ringtide_engine.model.plan_report import LARGE_PART
 
 FEW = 3
 """Where fewer files go, a folder that keeps others lost no large part of itself."""
@@ -64,7 +62,7 @@ def _removed(base: Mapping[str, bytes], head: Mapping[str, bytes]) -> Iterator[D
             if folder.rpartition("/")[0] not in whole:
                 message = f"the folder {folder}/ is removed with {count(len(parts), 'file')}"
                 yield danger("RT-DANGER-009", Place(path=parts[0]), message)
-        elif left[folder] and len(parts) >= FEW and len(parts) * LARGE > had[folder] and "/" not in folder:
+        elif left[folder] and len(parts) >= FEW and len(parts) > LARGE_PART * had[folder] and "/" not in folder:
             message = f"{len(parts)} of {count(had[folder], 'file')} in {folder}/ are removed"
             yield danger("RT-DANGER-009", Place(path=parts[0]), message)
 

@@ -44,8 +44,8 @@ class Going:
     """Its ring."""
     is_now: bool = True
     """Whether the next publication does it."""
-    control: int = 0
-    """How many of the last ring are the control."""
+    control: Sequence[DeviceId] = ()
+    """Those of the last ring that are the control."""
     parts: dict[str, Part] = field(default_factory=lambda: defaultdict(Part))
     """Stratum to devices."""
 
@@ -173,7 +173,7 @@ def _rings(before: Picture, after: Picture, head: Side, name: str, rings: Iterab
             rollout=name,
             ring=ring.ring,
             is_now=ring.is_open,
-            control=len(ring.control),
+            control=ring.control,
         )
         known = before if ring.is_open else after
         for class_id, devices in ring.classes.items():

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from ringtide_contract.ids import DeviceId
 from ringtide_engine.model.assignment import Resolution
-from ringtide_engine.model.desired import DesiredState, Release
+from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.finding import Place
+from ringtide_engine.model.releases import Release
 from ringtide_engine.model.steady_state import stable_version, unfinished
 
 

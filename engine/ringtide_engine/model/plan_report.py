@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from fractions import Fraction
 from typing import Literal
 
 from ringtide_contract.ids import DeviceId
 from ringtide_engine.model.dangers import Danger
 from ringtide_engine.model.finding import Finding, Place
 from ringtide_engine.model.plan import Plan, PlanRow
+
+LARGE_PART = Fraction(1, 5)
+"""A change that takes away more than this part of a folder, or of the devices, is flagged."""
 
 SHOWN_DEVICES = 20
 """Most device ids that a report writes out in one place."""
