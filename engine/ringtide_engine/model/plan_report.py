@@ -185,7 +185,8 @@ class PlanReport:
     @property
     def is_empty(self) -> bool:
         """Whether the change changes nothing that anybody would review."""
-        return self.plan is not None and self.plan.is_empty and not (self.dangers or self.memberships)
+        edits = any(each.kind == "unused" for each in self.omissions)
+        return self.plan is not None and self.plan.is_empty and not (self.dangers or self.memberships or edits)
 
     @property
     def has_errors(self) -> bool:
