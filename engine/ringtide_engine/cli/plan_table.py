@@ -63,7 +63,10 @@ def show(report: PlanReport, files: Mapping[str, bytes], *, wide: bool) -> None:
         files: Sources of the findings.
         wide: Whether to show every stratum.
     """
-    if report.is_empty and not report.findings:
+    if report.plan is None and not report.dangers:  # nothing to show but why
+        rendering.talk(rendering.findings_text(report.findings, files))
+        rendering.talk(headline(report))
+    elif report.is_empty and not report.findings:
         rendering.talk("no changes")
     elif report.is_empty:
         rendering.talk(rendering.findings_text(report.findings, files))
