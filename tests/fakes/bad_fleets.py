@@ -85,6 +85,11 @@ placement: digits-everywhere
 candidate: "{candidate}"
 ringPlan: standard
 """
+FREEZE = """\
+freezes:
+  - {{from: "2026-12-20", to: "{to}", zone: {zone}, reason: Holidays}}
+"""
+STOPS = 'paused: {by: "@a", reason: Look}\nabort: {by: "@b", reason: Stop}\n'
 QUARANTINE = """\
 apiVersion: ringtide/v1
 kind: QuarantineEntry
@@ -491,6 +496,27 @@ BAD_FLEETS: tuple[BadFleet, ...] = (
         fix="Rename one of them.",
     ),
     BadFleet(
+        rule="RT-RING-008",
+        edits={"rings/standard.yaml": ("name: pilot", 'name: pilot\n    approval: {from: ["@a", "@A"], least: 2}')},
+        at="rings/standard.yaml:18:15",
+        message="pilot opens after 2 approvals, and `from` has 1 who differ",
+        fix="Lower `least`, or name more in `from`.",
+    ),
+    BadFleet(
+        rule="RT-FREEZE-001",
+        edits={"fleet.yaml": ("maxSilence", FREEZE.format(to="2026-12-20", zone="Europe/Berlin") + "maxSilence")},
+        at="fleet.yaml:8:30",
+        message="the freeze from 2026-12-20 ends on 2026-12-20",
+        fix="Write in `to` the first day after the freeze.",
+    ),
+    BadFleet(
+        rule="RT-FREEZE-002",
+        edits={"fleet.yaml": ("maxSilence", FREEZE.format(to="2027-01-06", zone="Europe/Bonn") + "maxSilence")},
+        at="fleet.yaml:8:50",
+        message="Europe/Bonn is not a known IANA time zone",
+        fix="Write an IANA time zone, such as Europe/Berlin.",
+    ),
+    BadFleet(
         rule="RT-GATE-001",
         edits={"rings/standard.yaml": ("minDevices: 1", "minDevices: 4")},
         at="rings/standard.yaml:15:75",
@@ -604,6 +630,34 @@ BAD_FLEETS: tuple[BadFleet, ...] = (
         fleet=ROLLING,
         judged=judged("1.1.0", "rolling", "canary"),
         base=True,
+    ),
+    BadFleet(
+        rule="RT-ROLLOUT-007",
+        edits={ROLL: ROLLOUT.format(name="digits-1.1.0", candidate="1.1.0") + STOPS},
+        at="rollouts/digits-1.1.0.yaml:7:1",
+        message="digits-1.1.0 is paused by @a and aborted by @b",
+        fix="Remove one of the two.",
+        fleet=ROLLING,
+    ),
+    BadFleet(
+        rule="RT-ROLLOUT-008",
+        edits={
+            ROLL: ROLLOUT.format(name="digits-1.1.0", candidate="1.1.0")
+            + 'approvals: [{by: "@a", role: operations, ring: pilots, date: 2026-11-20}]\n'
+        },
+        at="rollouts/digits-1.1.0.yaml:7:48",
+        message="@a approves the ring pilots; standard has canary, pilot, rest",
+        fix="Name a ring of the plan.",
+        fleet=ROLLING,
+    ),
+    BadFleet(
+        rule="RT-ROLLOUT-009",
+        edits={ROLL: ROLLOUT.format(name="digits-1.1.0", candidate="1.1.0") + STOPS.splitlines()[0] + "\n"},
+        at="rollouts/digits-1.1.0.yaml:7:1",
+        message="digits-1.1.0 was completed, and nothing is left to stop",
+        fix="Remove it; to go back, start a rollout of the release before.",
+        fleet=ROLLING,
+        judged=judged("1.1.0", "completed", "canary"),
     ),
     BadFleet(
         rule="RT-RELEASE-001",

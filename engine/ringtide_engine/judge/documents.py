@@ -11,6 +11,7 @@ from ringtide_contract.membership import write_cut
 from ringtide_contract.quarantine import QuarantineEntry
 from ringtide_engine.judge.incident import incident_text
 from ringtide_engine.judge.verdict import decide
+from ringtide_engine.judge.waiting import said_by_people
 from ringtide_engine.judge.yaml_text import yaml_text
 from ringtide_engine.model.desired import Gate, Ring
 from ringtide_engine.model.evidence import Evidence, write_evidence
@@ -58,16 +59,21 @@ def judged_files(view: RolloutView, evidence: Evidence) -> tuple[Verdict, Mappin
     verdict = decide(view, evidence, path)
     files = {
         f"progress/{view.rollout.name}.yaml": yaml_text(_progress(verdict.progress)),
-        path: write_evidence(evidence, _judged(view, verdict)),
+        path: write_evidence(evidence, {**_judged(view, verdict), **said_by_people(view, evidence.now)}),
     }
     if verdict.kind == "rollBack":
-        entry = quarantine_entry(view)
+        entry = quarantine_entry(view) if verdict.convicts else None
         if entry is not None:
             files[f"quarantine/{view.model}-{view.rollout.candidate}.yaml"] = yaml_text(_quarantine(entry))
-        number = path.rpartition("/")[2].removesuffix(".json")
-        incident = incident_text(view, evidence, verdict, entry)
-        files[f"incidents/{view.rollout.name}-{number}.md"] = incident.encode("utf-8")
+        if verdict.convicts or _is_anybody_exposed(evidence):
+            number = path.rpartition("/")[2].removesuffix(".json")
+            incident = incident_text(view, evidence, verdict, entry)
+            files[f"incidents/{view.rollout.name}-{number}.md"] = incident.encode("utf-8")
     return verdict, files
+
+
+def _is_anybody_exposed(evidence: Evidence) -> bool:
+    return any(tally.arm == "exposed" and tally.assigned + tally.held for tally in evidence.tallies)
 
 
 def quarantine_entry(view: RolloutView) -> QuarantineEntry | None:
@@ -147,6 +153,9 @@ def _planned(ring: Ring) -> dict[str, Json]:
         "soakSeconds": int(ring.soak.total_seconds()),
         "deadlineSeconds": int(ring.deadline.total_seconds()),
         "quorum": str(ring.quorum),
+        "approval": None
+        if ring.approval is None
+        else {"from": list(ring.approval.approvers), "least": ring.approval.least},
         "gates": [_gate(gate) for gate in ring.gates],
     }
 

@@ -4,8 +4,10 @@
 2. Hard failures, in any ring, roll back where they are more than broken devices explain; a completed rollout is still
    watched for them.
 3. A failed gate, in any open ring, rolls back; but silence says nothing while evidence is old.
-4. Where the plan no longer fits what was opened, or evidence is old, hold.
-5. The newest ring is left when a quorum has confirmed, the evidence covers the soak, and every gate passes.
+4. Where people abort, roll back.
+5. Where the plan no longer fits what was opened, or evidence is old, hold.
+6. Where people have paused, frozen or not yet approved what comes next, hold.
+7. The newest ring is left when a quorum has confirmed, the evidence covers the soak, and every gate passes.
 """
 
 from collections.abc import Sequence
@@ -17,6 +19,7 @@ from ringtide_contract.membership import EVERYBODY
 from ringtide_engine.judge.exposure import population
 from ringtide_engine.judge.gates import FEW, evaluate
 from ringtide_engine.judge.opening import controls, next_ring, open_ring
+from ringtide_engine.judge.waiting import aborted, approved, held_back
 from ringtide_engine.judge.words import devices, duration, named
 from ringtide_engine.model.binomial import tail
 from ringtide_engine.model.desired import Ring
@@ -24,7 +27,7 @@ from ringtide_engine.model.evidence import Evidence, Tally
 from ringtide_engine.model.progress import LastVerdict, OpenedRing, Progress, VerdictKind
 from ringtide_engine.model.verdict import GateResult, Reason, RolloutView, Verdict
 
-HARD_ALPHA = 0.05
+HARD_ALPHA = 0.01
 """Chance that broken devices alone ever roll a rollout back; half of it for rings, half for their strata."""
 
 CLOCK_SLACK = timedelta(hours=1)
@@ -44,22 +47,23 @@ def decide(view: RolloutView, evidence: Evidence, path: str) -> Verdict:
     stale = _stale(view, evidence) if view.progress is not None and view.progress.rings else ()
     failed = () if completed else _failed_gates(gates, silence_counts=not stale)
     harm = _banned(view) or _hard_failures(view, evidence.tallies) or failed
-    if harm:
-        return _verdict(view, evidence, path, "rollBack", harm, gates)
+    wished = aborted(view)
+    if harm or wished:
+        return _verdict(view, evidence, path, "rollBack", (*harm, *wished), gates)
     if completed:
         done = Reason(code="completed", subject=view.rollout.name, text="every ring has passed")
         return _verdict(view, evidence, path, "hold", (done,), gates)
-    blocked = _misfit(view) or stale
-    if blocked:
-        return _verdict(view, evidence, path, "hold", (*blocked, *_stuck(view, evidence)), gates)
-    if view.progress is None or not view.progress.rings:
+    begun = view.progress if view.progress is not None and view.progress.rings else None
+    lacking = _misfit(view) or stale or (_missing(view, begun, evidence, gates) if begun else ())
+    waiting = (*held_back(view, evidence.now), *lacking)
+    if waiting:
+        return _verdict(view, evidence, path, "hold", (*waiting, *_stuck(view, evidence)), gates)
+    if begun is None:
         first = view.plan.rings[0].name
         start = Reason(code="start", subject=first, text=f"the rollout starts: ring {first} opens")
-        return _verdict(view, evidence, path, "promote", (start,), gates)
-    missing = _missing(view, view.progress, evidence, gates)
-    if missing:
-        return _verdict(view, evidence, path, "hold", (*missing, *_stuck(view, evidence)), gates)
-    return _verdict(view, evidence, path, "promote", _passed(view, view.progress, evidence.tallies, gates), gates)
+        return _verdict(view, evidence, path, "promote", (start, *approved(view)), gates)
+    passed = _passed(view, begun, evidence.tallies, gates)
+    return _verdict(view, evidence, path, "promote", (*passed, *approved(view)), gates)
 
 
 def _verdict(

@@ -43,6 +43,7 @@ def view_of(state: DesiredState, rollout: Rollout, units: Units) -> RolloutView:
         ingest_interval=state.fleet.ingest_interval,
         banned=_banned(state, candidate),
         bans=_bans(state, rollout, candidate),
+        freezes=state.fleet.freezes,
     )
 
 

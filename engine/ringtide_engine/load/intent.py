@@ -5,7 +5,6 @@ from ringtide_contract.ids import parse_name, parse_version
 from ringtide_engine.load import units
 from ringtide_engine.load.cursor import Cursor, MisfitError
 from ringtide_engine.model.desired import (
-    Approval,
     Cohort,
     Expression,
     Placement,
@@ -15,6 +14,7 @@ from ringtide_engine.model.desired import (
     Selector,
     Waiver,
 )
+from ringtide_engine.model.people import Abort, Approval, Pause
 
 
 def cohort(path: str, at: Cursor) -> Cohort:
@@ -74,10 +74,28 @@ def rollout(path: str, at: Cursor) -> Rollout:
         ring_plan=at.read("ringPlan", parse_name),
         owner=at.get("owner"),
         approvals=tuple(
-            Approval(by=each.get("by"), role=each.read("role", parse_name), day=each.read("date", units.day))
+            Approval(
+                by=each.get("by"),
+                role=each.read("role", parse_name),
+                day=each.read("date", units.day),
+                ring=each.get("ring"),
+            )
             for each in at.child("approvals").items()
         ),
+        paused=_pause(at.child("paused")),
+        abort=_abort(at.child("abort")),
     )
+
+
+def _pause(at: Cursor) -> Pause | None:
+    if at.value is None:
+        return None
+    since = at.read("since", units.day) if at.get("since") is not None else None
+    return Pause(by=at.get("by"), reason=at.read("reason", _reason), since=since)
+
+
+def _abort(at: Cursor) -> Abort | None:
+    return None if at.value is None else Abort(by=at.get("by"), reason=at.read("reason", _reason))
 
 
 def policy_set(path: str, at: Cursor) -> PolicySet:

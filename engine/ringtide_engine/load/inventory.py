@@ -7,6 +7,7 @@ from ringtide_engine.load import units
 from ringtide_engine.load.cursor import Cursor
 from ringtide_engine.load.releases import probation
 from ringtide_engine.model.desired import Device, Fleet, HardwareClass, Pin
+from ringtide_engine.model.people import Freeze
 
 DEFAULT_PROBATION = Probation(
     seconds=600, min_requests=20, max_failure_ppm=10_000, max_over_budget_ppm=50_000, min_agreement_ppm=0
@@ -33,6 +34,15 @@ def fleet(at: Cursor) -> Fleet:
         probation=probation(watched) if watched.value is not None else DEFAULT_PROBATION,
         runtime_threads=defaults.get("threads", 1),
         retention={name: each.parse(units.positive_duration) for name, each in at.child("retention").fields()},
+        freezes=tuple(
+            Freeze(
+                first=each.read("from", units.day),
+                until=each.read("to", units.day),
+                zone=each.get("zone"),
+                reason=each.get("reason").strip(),
+            )
+            for each in at.child("freezes").items()
+        ),
     )
 
 

@@ -7,6 +7,7 @@ from ringtide_contract.windows import Window
 from ringtide_engine.load import units
 from ringtide_engine.load.cursor import Cursor
 from ringtide_engine.model.desired import Gate, Ring, RingPlan
+from ringtide_engine.model.people import ApprovalNeed
 
 MAX_CONTROL_PERCENT = 50
 """A larger control would leave less than half of the fleet to learn from."""
@@ -52,7 +53,14 @@ def _ring(at: Cursor) -> Ring:
         spread=at.read("spread", units.duration, "0s"),
         windows=tuple(each.parse(Window.from_dict) for each in at.child("windows").items()),
         gates=(*gates, *silence),
+        approval=_approval(at.child("approval")),
     )
+
+
+def _approval(at: Cursor) -> ApprovalNeed | None:
+    if at.value is None:
+        return None
+    return ApprovalNeed(approvers=tuple(at.get("from", ())), least=at.get("least", 1))
 
 
 def _gate(at: Cursor) -> Gate:

@@ -15,6 +15,7 @@ from ringtide_contract.manifest import Probation
 from ringtide_contract.quarantine import QuarantineEntry
 from ringtide_contract.windows import Window
 from ringtide_engine.model.finding import Document, Severity
+from ringtide_engine.model.people import Abort, Approval, ApprovalNeed, Freeze, Pause
 from ringtide_engine.model.progress import Progress
 from ringtide_engine.model.releases import Release
 
@@ -46,6 +47,8 @@ class Fleet:
     """Threads within one inference."""
     retention: Mapping[str, timedelta] = field(default_factory=dict)
     """How long `reports` and `evidence` are kept, where the fleet says so."""
+    freezes: tuple[Freeze, ...] = ()
+    """Periods in which no ring opens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +189,8 @@ class Ring:
     """When devices may switch; empty: at any time."""
     gates: tuple[Gate, ...]
     """What must hold; `wentSilent` is among them, written or not."""
+    approval: ApprovalNeed | None = None
+    """Who must agree before it opens; None where nobody is asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,18 +234,6 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Approval:
-    """Somebody's word for a rollout."""
-
-    by: str
-    """Who."""
-    role: str
-    """In which role."""
-    day: date
-    """On which day."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
     """`rollouts/<name>.yaml`: a change to a placement. Its name is never reused."""
 
@@ -257,7 +250,11 @@ class Rollout:
     owner: str | None = None
     """Who answers for it."""
     approvals: tuple[Approval, ...] = ()
-    """Who has approved it."""
+    """Who has approved it, or one of its rings."""
+    paused: Pause | None = None
+    """Who has paused it; None where nobody has."""
+    abort: Abort | None = None
+    """Who wants it taken back; None where nobody does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

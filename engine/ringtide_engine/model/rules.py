@@ -120,6 +120,9 @@ RULES = _table(
         "Raise the declared share, lower minimumPerStratum, or take a label out of the fleet's strata.",
     ),
     _error("RT-RING-007", "Two rings of a plan have the same name.", "Rename one of them."),
+    _error("RT-RING-008", "A ring asks for more approvers than it names.", "Lower `least`, or name more in `from`."),
+    _error("RT-FREEZE-001", "A freeze ends before it has begun.", "Write in `to` the first day after the freeze."),
+    _error("RT-FREEZE-002", "A freeze names no time zone.", "Write an IANA time zone, such as Europe/Berlin."),
     _error("RT-GATE-001", "A gate asks for more devices than the ring can expose.", "Lower minDevices."),
     _error("RT-GATE-002", "A gate compares its metric the wrong way round.", "Turn the comparison round."),
     _error("RT-GATE-003", "A gate compares with a control that the plan does not keep.", "Set `control`, or a limit."),
@@ -152,6 +155,13 @@ RULES = _table(
         "What a rollout under way stands on was changed.",
         "Restore it until the rollout has finished; or remove the rollout, and start another.",
         waivable=True,
+    ),
+    _error("RT-ROLLOUT-007", "A rollout is paused and aborted at once.", "Remove one of the two."),
+    _error("RT-ROLLOUT-008", "A rollout has an approval for no ring of its plan.", "Name a ring of the plan."),
+    _warning(
+        "RT-ROLLOUT-009",
+        "A completed rollout is paused or aborted.",
+        "Remove it; to go back, start a rollout of the release before.",
     ),
     _error(
         "RT-RELEASE-001",

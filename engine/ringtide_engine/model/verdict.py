@@ -8,6 +8,7 @@ from typing import Literal
 from ringtide_contract.canonical import Json
 from ringtide_contract.ids import Digest
 from ringtide_engine.model.desired import Metric, RingPlan, Rollout
+from ringtide_engine.model.people import Freeze
 from ringtide_engine.model.progress import Progress, VerdictKind
 
 Answer = Literal["pass", "fail", "insufficient evidence"]
@@ -72,6 +73,8 @@ class RolloutView:
     """Why the candidate is under quarantine; None where it is not."""
     bans: tuple[Digest, ...] | None
     """Model graphs that a roll back bans with the release; None where somebody shall keep the release."""
+    freezes: tuple[Freeze, ...] = ()
+    """Periods in which no ring opens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +100,11 @@ class Verdict:
     def key(self) -> tuple[tuple[str, str], ...]:
         """What makes two holds the same: kinds and subjects of their reasons, not figures and times."""
         return tuple((reason.code, reason.subject) for reason in self.reasons)
+
+    @property
+    def convicts(self) -> bool:
+        """Whether it rolls back for a fault of the candidate: people who abort say nothing against it."""
+        return self.kind == "rollBack" and any(reason.code != "aborted" for reason in self.reasons)
 
     def to_dict(self) -> dict[str, Json]:
         """Write the verdict for an evidence file."""

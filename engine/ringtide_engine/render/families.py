@@ -31,6 +31,7 @@ FAMILIES: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Ring plans",
             "Rings that grow, with a control beside them, are what keeps a bad release on few devices.",
         ),
+        "RT-FREEZE": ("Freezes", "A freeze that never begins protects nobody, and its author relies on it."),
         "RT-GATE": ("Gates", "A gate that cannot be answered never passes, and stops the rollout for ever."),
         "RT-PLACEMENT": ("Placements", "One model on one device has one release, or nobody knows which one runs."),
         "RT-ROLLOUT": (

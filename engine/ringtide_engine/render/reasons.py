@@ -37,6 +37,20 @@ REASONS = _table(
         "The evidence says that a gate does not hold.",
         "Read the incident that the roll back wrote, and bring a mended release.",
     ),
+    (
+        "aborted",
+        "roll back",
+        "People have aborted the rollout; nothing is shown against its release.",
+        "To bring the release again, start a rollout with a name of its own.",
+    ),
+    ("paused", "hold", "People have paused the rollout.", "Run `ringtide rollout resume`, and commit what it writes."),
+    ("frozen", "hold", "A freeze of `fleet.yaml` covers the present.", "Wait until it ends, or shorten it."),
+    (
+        "approval",
+        "hold",
+        "The next ring asks for approvals that are missing.",
+        "Run `ringtide rollout approve`, and have the change reviewed.",
+    ),
     ("no-devices", "hold", "The placement reaches no device.", "Mend its cohort, or remove the rollout."),
     (
         "candidate-changed",
@@ -80,6 +94,7 @@ REASONS = _table(
     ("completed", "hold", "Every ring has passed; the candidate is stable.", "Set it in the placement when you like."),
     ("start", "promote", "The rollout starts: its first ring opens.", "Nothing; watch it."),
     ("passed", "promote", "The ring has confirmed, soaked and passed its gates.", "Nothing; watch the next ring."),
+    ("approved", "promote", "People have let the ring open.", "Nothing."),
     ("gate-passed", "promote", "The evidence says that a gate holds.", "Nothing."),
 )
 """Code to reason."""

@@ -6,6 +6,7 @@ from ringtide_engine.validate.changed_rollouts import changed_rollouts
 from ringtide_engine.validate.devices import devices
 from ringtide_engine.validate.guard import guard
 from ringtide_engine.validate.members import members_of
+from ringtide_engine.validate.people import people
 from ringtide_engine.validate.placements import placements
 from ringtide_engine.validate.quarantined import quarantined
 from ringtide_engine.validate.references import references
@@ -28,6 +29,7 @@ def validate(state: DesiredState, base: DesiredState | None = None) -> tuple[Fin
         *ring_plans(state),
         *placements(state, members),
         *rollouts(state, members),
+        *people(state),
         *releases(state, members),
         *quarantined(state),
         *(

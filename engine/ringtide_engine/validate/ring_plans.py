@@ -39,6 +39,11 @@ def _shape(plan: RingPlan, document: Document) -> Iterator[Finding]:
         if (ring.share is None) == (ring.cohort is None):
             has = "neither a share nor a cohort" if ring.share is None else "both a share and a cohort"
             yield finding("RT-RING-001", document.place(pointer), f"the ring {ring.name} has {has}")
+        need = ring.approval
+        different = len({name.casefold() for name in need.approvers}) if need is not None else 0
+        if need is not None and 0 < different < need.least:
+            message = f"{ring.name} opens after {need.least} approvals, and `from` has {different} who differ"
+            yield finding("RT-RING-008", document.place(f"{pointer}/approval"), message)
 
 
 def _shares(plan: RingPlan, document: Document) -> Iterator[Finding]:
