@@ -52,8 +52,9 @@ class Published:
 class PublishOutcome:
     """What publish did, or would do."""
 
-    kind: Literal["published", "refreshed", "unchanged"]
-    """`published`: a new generation. `refreshed`: new metadata about the same statement. `unchanged`: nothing to do."""
+    kind: Literal["published", "refreshed", "unchanged", "signed"]
+    """`published`: a new generation. `refreshed`: new metadata about the same statement. `unchanged`: nothing to do.
+    `signed`: a statement, which the other custody has to publish."""
     generation: int | None
     """Generation in force afterwards; None where there is none yet and this was a dry run."""
     source: str
@@ -68,3 +69,5 @@ class PublishOutcome:
     """Why devices could not be told at once; they learn of it at their next poll."""
     rows: tuple[PlanRow, ...] = ()
     """The plan for people; none where nothing was planned."""
+    bundle: bytes | None = None
+    """The statement to hand over, where one was signed and not published."""

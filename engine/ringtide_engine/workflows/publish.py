@@ -7,14 +7,14 @@ from functools import partial
 from typing import Literal
 
 from ringtide_contract.acceptance import GROUND, accept_statement
-from ringtide_contract.bundle import check_bundle, write_bundle
+from ringtide_contract.bundle import write_bundle
 from ringtide_contract.envelope import IN_TOTO, Envelope
 from ringtide_contract.errors import InputError, TransientError, TrustError
 from ringtide_contract.ids import sha256
 from ringtide_contract.keys import key_hint
 from ringtide_contract.statement import Previous, Publication, Source
 from ringtide_contract.tree import HEAD_PATH
-from ringtide_contract.trust_policy import TRUST_POLICY_TARGET, TrustPolicy
+from ringtide_contract.trust_policy import TrustPolicy
 from ringtide_engine import __version__
 from ringtide_engine.compile import compile_tree
 from ringtide_engine.load.desired import load_desired
@@ -33,7 +33,15 @@ from ringtide_engine.model.publication import (
 from ringtide_engine.ports import ConflictError, Notifier, Repository, StatementSigner, TufSigner
 from ringtide_engine.resolve import resolve
 from ringtide_engine.workflows.check import check
+from ringtide_engine.workflows.handoff import check_handed, open_handed, source_of
 from ringtide_engine.workflows.plan import plan_change, with_judgement_of
+from ringtide_engine.workflows.publish_checks import (
+    check_descent,
+    check_keys,
+    is_stale,
+    trust_is_published,
+    trust_policy_of,
+)
 from ringtide_engine.workflows.published import (
     believed,
     generation_record,
@@ -52,9 +60,6 @@ ATTEMPTS = 5
 
 COMPILER = f"ringtide {__version__}"
 
-RENEW_AFTER = 3
-"""A statement is renewed after this fraction of its life, so that two missed renewals do no harm."""
-
 TRUST_FOLDER = "trust/"
 
 Replay = Callable[[Repository, str], None]
@@ -67,10 +72,10 @@ class Publisher:
 
     repository: Repository
     """The fleet repository."""
-    statement: StatementSigner
-    """Custody of the statement key."""
-    tuf: TufSigner
-    """Custody of the online TUF roles."""
+    statement: StatementSigner | None
+    """Custody of the statement key; None where another job has it and hands its signature over."""
+    tuf: TufSigner | None
+    """Custody of the online TUF roles; None where another job has it and publishes what is signed here."""
     policies: PolicyEngine
     """Evaluates policy conditions."""
     replay: Replay
@@ -90,9 +95,18 @@ class Approval:
 
 
 def publish(
-    publisher: Publisher, approval: Approval, now: datetime, *, refresh: bool = False, dry_run: bool = False
+    publisher: Publisher,
+    approval: Approval,
+    now: datetime,
+    *,
+    refresh: bool = False,
+    dry_run: bool = False,
+    handed: bytes | None = None,
 ) -> PublishOutcome:
     """Publish the head of `main`.
+
+    A publisher without TUF custody reserves the generation and signs the statement; one without the statement key takes
+    that statement, compiles and checks everything again, and publishes it.
 
     Args:
         publisher: Ports.
@@ -100,6 +114,7 @@ def publish(
         now: The present.
         refresh: Publish what is published already, with a new timestamp, and a new statement where it is due.
         dry_run: Compute and check everything, sign and write nothing.
+        handed: The bundle that the custody of the statement key has signed, where it signed one.
 
     Raises:
         FindingsError: The desired state has errors that are not published already.
@@ -111,7 +126,7 @@ def publish(
     now = now.replace(microsecond=0)
     for _ in range(ATTEMPTS):
         try:
-            return _publish(publisher, approval, now, refresh=refresh, dry_run=dry_run)
+            return _publish(publisher, approval, now, handed, refresh=refresh, dry_run=dry_run)
         except ConflictError:
             continue
     raise TransientError(f"other publishers won {ATTEMPTS} races in a row")
@@ -130,7 +145,7 @@ class _Work:
 
 
 def _publish(
-    publisher: Publisher, approval: Approval, now: datetime, *, refresh: bool, dry_run: bool
+    publisher: Publisher, approval: Approval, now: datetime, handed: bytes | None, *, refresh: bool, dry_run: bool
 ) -> PublishOutcome:
     # Read.
     repository = publisher.repository
@@ -142,45 +157,51 @@ def _publish(
     trust_files = {
         path.removeprefix(TRUST_FOLDER): content for path, content in repository.files(newest, TRUST_FOLDER).items()
     }
-    trust = _trust_policy(trust_files)
+    trust = trust_policy_of(trust_files)
     last = believed(lying, trust)
     if refresh and last is None:
         raise InputError("nothing is published in this epoch; publish without --refresh first")
-    _check_descent(repository, last, newest)
+    signed_there = None if handed is None else open_handed(handed, trust, now)
+    if signed_there is not None and not refresh:
+        newest = source_of(repository, signed_there, newest)
+    check_descent(repository, last, newest)
 
     # Compute.
-    stale = last is not None and _is_stale(last, publisher.statement, now)
+    key = None if publisher.statement is None else publisher.statement.public_key()
+    stale = last is not None and (signed_there is not None if key is None else is_stale(last, key, now))
     if refresh and last is not None:
         work = _again(repository, last, newest, stale=stale)
     else:
         _check_verdicts(publisher, newest, _replayed_until(repository, last or lying, newest))
         work = _anew(publisher, approval, last, newest, now)
-    _check_keys(publisher.statement, trust, work.fleet)
+    check_keys(key, trust, work.fleet)
     is_new = last is None or work.tree.head != last.head or stale
     signed = last.publication.generation if last else None
     if last is not None and not is_new and not refresh:
-        if _trust_is_published(trust_files, last) and work.tree.files == tree_files(last.files):
+        if trust_is_published(trust_files, last) and work.tree.files == tree_files(last.files):
             return _outcome("unchanged", work, signed, None)
         # The statement stays, and with it the source and the records that it names.
         work = replace(_again(repository, last, newest, stale=False), tree=work.tree)
+    if is_new and publisher.statement is None and signed_there is None:
+        raise TrustError("PUBLISH-HANDOFF", "the custody of the statement key has not signed this; let it sign first")
     kind: Literal["published", "refreshed"] = "published" if is_new else "refreshed"
     if dry_run:
         return _outcome(kind, work, signed, None)
 
     # Write.
     before = lying.files if lying else {}
-    tuf = partial(
-        publisher.tuf.metadata,
-        previous={path: content for path, content in before.items() if is_tuf(path)},
-        trust=trust_files,
-        now=now,
-        timestamp_lifetime=work.fleet.timestamp_lifetime,
-    )
+    online = _online(publisher.tuf, before, trust_files, work.fleet, now)
     parent, number, bundle = branch, signed or 0, last.bundle if last else b""
-    if is_new:
+    if is_new and signed_there is not None:
+        publication = signed_there.publication
+        number, bundle = publication.generation, signed_there.bundle
+        ours = _publication(work, trust.epoch, number, last, publication.issued_at)
+        check_handed(signed_there, ours, following=next_generation(repository, branch, last, trust.epoch))
+    elif is_new and publisher.statement is not None:
         number = next_generation(repository, branch, last, trust.epoch)
         publication = _publication(work, trust.epoch, number, last, now)
-        tuf(bundle=_unsigned(publication))  # what the custody refuses shall not burn a generation
+        if online is not None:
+            online(bundle=_unsigned(publication))  # what the custody refuses shall not burn a generation
         parent = repository.commit(
             PUBLISHED,
             parent=branch,
@@ -189,7 +210,11 @@ def _publish(
             at=now,
         )
         bundle = _sign(publisher.statement, publication)
-    files = {**work.tree.files, **tuf(bundle=bundle), PLAN_RECORD: work.plan, POLICY_RECORD: work.policy}
+    if online is None:
+        if not is_new:
+            return _outcome(kind, work, signed, None)
+        return replace(_outcome("signed", work, number, None), bundle=bundle)
+    files = {**work.tree.files, **online(bundle=bundle), PLAN_RECORD: work.plan, POLICY_RECORD: work.policy}
     commit = repository.commit(
         PUBLISHED,
         parent=parent,
@@ -199,6 +224,18 @@ def _publish(
         at=now,
     )
     return _outcome(kind, work, number, commit, _hint(publisher.notifier, work.fleet.name, commit))
+
+
+def _online(
+    custody: TufSigner | None, before: Mapping[str, bytes], trust: Mapping[str, bytes], fleet: Fleet, now: datetime
+) -> Callable[..., Mapping[str, bytes]] | None:
+    """Return what makes the online metadata of a bundle; None where another job does."""
+    if custody is None:
+        return None
+    previous = {path: content for path, content in before.items() if is_tuf(path)}
+    return partial(
+        custody.metadata, previous=previous, trust=trust, now=now, timestamp_lifetime=fleet.timestamp_lifetime
+    )
 
 
 def _anew(
@@ -276,23 +313,6 @@ def _sign(signer: StatementSigner, publication: Publication) -> bytes:
     return bundle
 
 
-def _trust_policy(trust_files: Mapping[str, bytes]) -> TrustPolicy:
-    if TRUST_POLICY_TARGET not in trust_files:
-        raise InputError("trust/ is incomplete; write it with `ringtide key establish` and merge it")
-    return TrustPolicy.decode(trust_files[TRUST_POLICY_TARGET])
-
-
-def _check_descent(repository: Repository, last: Published | None, newest: str) -> None:
-    if last is None:
-        return
-    try:
-        follows = repository.is_ancestor(last.publication.source.commit, newest)
-    except InputError as error:
-        raise TrustError("PUBLISH-SOURCE", f"the source published last is not in this repository: {error}") from error
-    if not follows:
-        raise TrustError("PUBLISH-SOURCE", f"{newest} does not follow the source that was published last")
-
-
 def _replayed_until(repository: Repository, lying: Published | None, newest: str) -> str | None:
     """Return the source of what was published last, in whichever epoch: its verdicts were replayed by the tool of then.
 
@@ -313,37 +333,6 @@ def _check_verdicts(publisher: Publisher, newest: str, since: str | None) -> Non
         publisher.replay(publisher.repository, commit)
 
 
-def _check_keys(signer: StatementSigner, trust: TrustPolicy, fleet: Fleet) -> None:
-    if trust.fleet != fleet.name:
-        raise TrustError("PUBLISH-FLEET", f"trust/ is of the fleet {trust.fleet!r}, fleet.yaml says {fleet.name!r}")
-    if key_hint(signer.public_key()) not in trust.statement_keys:
-        raise TrustError("PUBLISH-KEY", "the trust policy does not name the statement key of this custody")
-
-
-def _is_stale(last: Published, signer: StatementSigner, now: datetime) -> bool:
-    """Tell whether the statement is due, or signed by a key that another is taking over from."""
-    life = last.publication.not_after - last.publication.issued_at
-    if (now - last.publication.issued_at) * RENEW_AFTER >= life:
-        return True
-    key = signer.public_key()
-    try:
-        check_bundle(last.bundle, {key_hint(key): key}, IN_TOTO)
-    except TrustError:
-        return True
-    return False
-
-
-def _trust_is_published(trust_files: Mapping[str, bytes], last: Published) -> bool:
-    """Tell whether devices can see the newest root, targets and trust policy already."""
-    newest = max(
-        (name for name in trust_files if name.endswith(".targets.json")),
-        key=lambda name: int(number) if (number := name.partition(".")[0]).isdecimal() else 0,
-        default="",
-    )
-    names = [name for name in trust_files if name.endswith(".root.json") or name == newest]
-    return all(last.files.get(f"metadata/{name}") == trust_files[name] for name in names)
-
-
 def _changes(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> Mapping[str, bytes | None]:
     """Return what to commit: new and changed files, and the removal of those that are gone; records stay."""
     gone = {path: None for path in old if path not in new and not path.startswith(RECORDS)}
@@ -361,7 +350,7 @@ def _hint(notifier: Notifier | None, fleet: str, commit: str) -> str | None:
 
 
 def _outcome(
-    kind: Literal["published", "refreshed", "unchanged"],
+    kind: Literal["published", "refreshed", "unchanged", "signed"],
     work: _Work,
     generation: int | None,
     commit: str | None,
