@@ -24,7 +24,12 @@ check: $(STAMP)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/zizmor --offline --quiet .github fleet-repo-template
+	$(BIN)/zizmor --offline --quiet --persona=auditor .github fleet-repo-template
+	$(BIN)/actionlint .github/workflows/*.yml fleet-repo-template/.github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml fleet-repo-template/.github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml fleet-repo-template/.github/actions/*/action.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml fleet-repo-template/.github/dependabot.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.renovate fleet-repo-template/renovate.json
 
 unit: $(STAMP)
 	$(BIN)/pytest -n 2 -m "not journey"
