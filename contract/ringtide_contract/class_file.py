@@ -9,8 +9,8 @@ from ringtide_contract.canonical import Json, decode, encode
 from ringtide_contract.errors import InputError
 from ringtide_contract.ids import Digest, format_instant, parse_digest, parse_instant, parse_name
 from ringtide_contract.index import IndexRow, parse_class_id
-from ringtide_contract.membership import Cut, bucket, parse_cut, write_cut
-from ringtide_contract.windows import Window
+from ringtide_contract.membership import Cut, bucket, parse_cut, turn, write_cut
+from ringtide_contract.windows import Window, next_start
 
 MAX_CLASS_FILE_BYTES = 64 * 1024
 
@@ -26,13 +26,14 @@ class RingRange:
     not_before: datetime
     """When the ring opened; no device of it starts earlier."""
     spread_s: int
-    """Seconds over which devices spread their start, by their bucket."""
+    """Seconds over which devices spread their start, by their turn; within each window anew."""
     windows: tuple[Window, ...]
     """When a device may switch; empty means at any time."""
 
-    def start_of(self, bucket: int) -> datetime:
-        """Return when a device of this bucket may begin: the ring's opening, spread by the bucket."""
-        return self.not_before + timedelta(seconds=self.spread_s * bucket // max(1, self.cut))
+    def next_start(self, turn: int, now: datetime) -> datetime | None:
+        """Return when a device of this turn may begin: `now` where it may already; None: not within eight days."""
+        spread = timedelta(seconds=self.spread_s)
+        return next_start(self.windows, self.not_before, spread=spread, turn=turn, now=now)
 
     @classmethod
     def from_dict(cls, value: object) -> "RingRange":
@@ -161,6 +162,8 @@ class Assignment:
     """The ring that exposes the device; None where no rollout does."""
     bucket: int | None
     """The device's bucket in the rollout; None where none is under way."""
+    turn: int = 0
+    """The device's place in the order of beginning; 0 where no ring exposes it."""
 
 
 def assign(file: ClassFile, row: IndexRow, device: str) -> Assignment:
@@ -181,5 +184,6 @@ def assign(file: ClassFile, row: IndexRow, device: str) -> Assignment:
     for ring in rollout.ranges:
         if place < ring.cut:
             reason = f"rollout/{rollout.rollout}/{ring.ring}"
-            return Assignment(manifest=rollout.manifest, reason=reason, ring=ring, bucket=place)
+            order = turn(rollout.salt, device)
+            return Assignment(manifest=rollout.manifest, reason=reason, ring=ring, bucket=place, turn=order)
     return Assignment(manifest=file.stable, reason="stable", ring=None, bucket=place)

@@ -34,6 +34,18 @@ def bucket(salt_text: str, unit: str) -> int:
     return int.from_bytes(digest[:8], "big")
 
 
+def turn(salt_text: str, device: str) -> int:
+    """Return a device's place in the order in which devices begin, in [0, 2^64).
+
+    It does not follow from the bucket: those of one ring, and of one unit, have places from first to last.
+
+    Args:
+        salt_text: From `salt`.
+        device: The device id.
+    """
+    return bucket(f"{salt_text}/start", device)
+
+
 def share_cut(share: Fraction) -> Cut:
     """Return the cut of a share in [0, 1]."""
     return Cut(int(share * 2**64))

@@ -1,9 +1,9 @@
 """Maintenance windows: weekdays and hours in a named zone, in which a device may switch."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ringtide_contract import fields
@@ -12,6 +12,20 @@ from ringtide_contract.errors import InputError
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
+_MINUTE = timedelta(minutes=1)
+
+LOOK_AHEAD = timedelta(days=8)
+"""A weekly window opens within this span, also where a day without the hour lies between."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occurrence:
+    """A window on one day."""
+
+    opens: datetime
+    """When it opens, in UTC."""
+    closes: datetime
+    """When it closes, in UTC; where the clock goes back, a window may close in between and open again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +86,34 @@ class Window:
             return today in self.days and start <= clock < end
         return (today in self.days and clock >= start) or (yesterday in self.days and clock < end)
 
+    def occurrences(self, now: datetime) -> Iterator[Occurrence]:
+        """Yield the occurrences that close after `now`, in order, and open within eight days."""
+        today = now.astimezone(ZoneInfo(self.zone)).date()
+        for step in range(-2, LOOK_AHEAD.days + 2):
+            each = self._occurrence(today + timedelta(days=step))
+            if each is not None and each.closes > now:
+                yield each
+
+    def _occurrence(self, day: date) -> Occurrence | None:
+        """Return the window that starts on `day`, None where it starts on others or the clock leaps over it."""
+        if DAYS[day.weekday()] not in self.days:
+            return None
+        start, end = time.fromisoformat(self.start), time.fromisoformat(self.end)
+        first, last = self._instants(day, start)
+        _, until = self._instants(day if start < end else day + timedelta(days=1), end)
+        opens = _first_open(self, first, last + _MINUTE)
+        if opens is None or opens >= until:
+            return None
+        while not self.covers(until - _MINUTE):
+            until -= _MINUTE
+        return Occurrence(opens=opens, closes=until)
+
+    def _instants(self, day: date, clock: time) -> tuple[datetime, datetime]:
+        """Return the earliest and the latest instant that may be meant: where the clock leaps they differ."""
+        zone = ZoneInfo(self.zone)
+        both = [datetime.combine(day, clock.replace(fold=fold), zone).astimezone(UTC) for fold in (0, 1)]
+        return min(both), max(both)
+
 
 def open_now(windows: Sequence[Window], now: datetime) -> bool:
     """Tell whether a switch may happen at `now`; no windows means at any time."""
@@ -80,11 +122,51 @@ def open_now(windows: Sequence[Window], now: datetime) -> bool:
 
 def next_opening(windows: Sequence[Window], now: datetime) -> datetime | None:
     """Return the next minute at which a window is open, or None where none opens within eight days."""
-    if open_now(windows, now):
-        return now
-    minute = now.astimezone(UTC).replace(second=0, microsecond=0)  # in a local zone addition skips or repeats an hour
-    for step in range(1, 8 * 24 * 60):
-        at = minute + timedelta(minutes=step)
-        if open_now(windows, at):
+    return next_start(windows, now, spread=timedelta(0), turn=0, now=now)
+
+
+def next_start(
+    windows: Sequence[Window], not_before: datetime, *, spread: timedelta, turn: int, now: datetime
+) -> datetime | None:
+    """Return when a device may begin: `now` where it may already, else its next turn.
+
+    Without windows devices begin over `spread` from `not_before` on. With windows they do so in every occurrence anew,
+    so that those which missed one do not all begin with the next; over three quarters of it at most, so that the last
+    has time to fetch and to switch. An occurrence that is under way at `not_before` begins there.
+
+    Args:
+        windows: When devices may switch; none means at any time.
+        not_before: When the ring opened.
+        spread: Time over which devices begin.
+        turn: The device's place in the order of beginning, in [0, 2^64), see `membership.turn`.
+        now: The present.
+
+    Returns:
+        The instant, or None where the device has no turn within eight days.
+    """
+    earliest = max(now, not_before)
+    if not windows:
+        return max(earliest, not_before + _part(spread, turn))
+    starts: list[datetime] = []
+    for window in windows:
+        for each in window.occurrences(earliest):
+            begins = max(each.opens, not_before)
+            at = max(earliest, begins + _part(min(spread, (each.closes - each.opens) * 3 / 4), turn))
+            found = _first_open(window, at, each.closes)
+            if found is not None:
+                starts.append(found)
+                break
+    return min((at for at in starts if at <= earliest + LOOK_AHEAD), default=None)
+
+
+def _part(span: timedelta, turn: int) -> timedelta:
+    return timedelta(seconds=int(span.total_seconds()) * turn >> 64)
+
+
+def _first_open(window: Window, at: datetime, until: datetime) -> datetime | None:
+    """Return the first instant from `at` on at which the window is open: at once, but in an hour that comes twice."""
+    while at < until:
+        if window.covers(at):
             return at
+        at = at.replace(second=0, microsecond=0) + _MINUTE
     return None

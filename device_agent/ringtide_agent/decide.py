@@ -47,7 +47,7 @@ from ringtide_agent.state import (
 from ringtide_contract.ids import format_instant
 from ringtide_contract.manifest import Manifest
 from ringtide_contract.report import MAX_NOTE, Failure
-from ringtide_contract.windows import next_opening, open_now
+from ringtide_contract.windows import open_now
 
 
 class Next(Enum):
@@ -336,13 +336,14 @@ def _gate(view: View, subject: Subject, order: Order) -> Wanted | Postponed:
 
     ring = order.assignment.ring
     if ring is not None:
-        start = ring.start_of(order.assignment.bucket or 0)
+        start = ring.next_start(order.assignment.turn, view.now)
+        if start is None:
+            return postponed("window", None, f"no window of ring {ring.ring} opens within eight days")
         if view.now < start:
-            return postponed("start", start, f"ring {ring.ring} starts here at {format_instant(start)}")
-        if not open_now(ring.windows, view.now):
-            until = next_opening(ring.windows, view.now)
-            opening = "no window opens within eight days" if until is None else f"the next {format_instant(until)}"
-            return postponed("window", until, f"outside the windows of ring {ring.ring}, {opening}")
+            until = format_instant(start)
+            if view.now < ring.not_before or open_now(ring.windows, view.now):
+                return postponed("start", start, f"ring {ring.ring} starts here at {until}")
+            return postponed("window", start, f"outside the windows of ring {ring.ring}, the next turn here is {until}")
     return Wanted(subject=subject, at_s=view.now_s, reason=f"{subject.release} is asked ({order.assignment.reason})")
 
 

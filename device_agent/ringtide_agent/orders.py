@@ -39,6 +39,7 @@ class Order:
             "reason": self.assignment.reason,
             "ring": None if self.assignment.ring is None else self.assignment.ring.to_dict(),
             "bucket": None if place is None else f"{place:016x}",
+            "turn": f"{self.assignment.turn:016x}",
             "content": None if self.content is None else self.content.decode("utf-8"),
         }
 
@@ -140,21 +141,26 @@ def order_from_dict(value: object) -> Order:
     """
     data = fields.members(value, "order")
     digest, text = fields.optional_text(data, "manifest"), fields.optional_text(data, "content")
-    place = fields.optional_text(data, "bucket")
     content = None if text is None else text.encode("utf-8")
     if (None if content is None else sha256(content)) != digest:
         raise InputError("the manifest in the journal is not the one that its digest names")
-    try:
-        bucket = None if place is None else int(place, 16)
-    except ValueError as error:
-        raise InputError(f"{place!r} is not a bucket") from error
+    place = _number(data, "bucket")
     return Order(
         assignment=Assignment(
             manifest=None if digest is None else parse_digest(digest),
             reason=fields.text(data, "reason"),
             ring=None if data.get("ring") is None else RingRange.from_dict(data["ring"]),
-            bucket=bucket,
+            bucket=place,
+            turn=_number(data, "turn") or 0,
         ),
         content=content,
         manifest=None if content is None else Manifest.decode(content),
     )
+
+
+def _number(data: Mapping[str, object], key: str) -> int | None:
+    text = fields.optional_text(data, key)
+    try:
+        return None if text is None else int(text, 16)
+    except ValueError as error:
+        raise InputError(f"{text!r} is not a {key}") from error

@@ -118,9 +118,15 @@ PAGES: Mapping[str, Page] = {
     "membership": Page(
         title="Membership",
         module=membership,
-        functions=("salt", "bucket", "share_cut", "opening_cut", "control_cut", "write_cut"),
+        functions=("salt", "bucket", "turn", "share_cut", "opening_cut", "control_cut", "write_cut"),
     ),
-    "window": Page(title="Maintenance window", module=windows, types=(windows.Window,), vectors=("window",)),
+    "window": Page(
+        title="Maintenance window",
+        module=windows,
+        types=(windows.Window,),
+        functions=("next_start",),
+        vectors=("window", "start"),
+    ),
     "manifest": Page(
         title="Manifest",
         module=manifest,

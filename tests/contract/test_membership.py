@@ -15,6 +15,7 @@ from ringtide_contract.membership import (
     parse_cut,
     salt,
     share_cut,
+    turn,
     write_cut,
 )
 from vectors.loader import Vector, good
@@ -28,6 +29,8 @@ def test_golden_membership(vector: Vector) -> None:
     match vector.facts:
         case {"salt": text, "bucket": place}:
             assert f"{bucket(text, vector.content.decode()):016x}" == place
+        case {"salt": text, "turn": place}:
+            assert f"{turn(text, vector.content.decode()):016x}" == place
         case {"cutOf": share}:
             assert write_cut(share_cut(Fraction(share))).encode() == vector.content
         case {"controlShare": share, "units": units}:

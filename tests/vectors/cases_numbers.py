@@ -2,12 +2,22 @@
 
 import base64
 import hashlib
+from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
 
 from ringtide_contract.canonical import encode
 from ringtide_contract.ids import Digest, format_instant, sha256
-from ringtide_contract.membership import EVERYBODY, bucket, control_cut, opening_cut, salt, share_cut, write_cut
+from ringtide_contract.membership import (
+    EVERYBODY,
+    bucket,
+    control_cut,
+    opening_cut,
+    salt,
+    share_cut,
+    turn,
+    write_cut,
+)
 from ringtide_contract.sketch import MAX_BUCKET, LatencySketch, bucket_of, merge, upper_border_us
 from ringtide_contract.tree import (
     catalog_path,
@@ -121,6 +131,7 @@ def membership() -> list[Case]:
 
     return [
         *(good(f"bucket-{unit}", unit.encode(), salt=text, bucket=f"{bucket(text, unit):016x}") for unit in units),
+        *(good(f"turn-{unit}", unit.encode(), salt=text, turn=f"{turn(text, unit):016x}") for unit in units),
         good("share-of-nobody", write_cut(share_cut(Fraction(0))).encode(), cutOf="0"),
         good("share-of-one-percent", write_cut(share_cut(Fraction(1, 100))).encode(), cutOf="1/100"),
         good("share-of-a-third", write_cut(share_cut(Fraction(1, 3))).encode(), cutOf="1/3"),
@@ -143,6 +154,34 @@ def membership() -> list[Case]:
             for share in (Fraction(0), Fraction(1, 20), Fraction(1, 2))
         ),
     ]
+
+
+def start() -> list[Case]:
+    """Return when devices of a ring begin: `turn` of 2^64, seen at `now`."""
+
+    def case(name: str, windows: list[Window], spread_s: int, turn_: Fraction, now: str, begins: str | None) -> Case:
+        ring = replace(samples.EARLY, spread_s=spread_s, windows=tuple(windows))
+        return good(name, encode(ring.to_dict()), turn=f"{int(turn_ * 2**64):016x}", now=now, begins=begins)
+
+    night = Window(days=frozenset({"mon", "tue"}), start="02:00", end="05:00", zone="Europe/Berlin")
+    sunday = Window(days=frozenset({"sun"}), start="01:30", end="03:30", zone="Europe/Berlin")
+    gap = Window(days=frozenset({"sun"}), start="02:00", end="03:00", zone="Europe/Berlin")
+    half, none, last = Fraction(1, 2), Fraction(0), Fraction(2**64 - 1, 2**64)
+    opened = "2026-11-23T08:00:00Z"  # a Monday
+    return [
+        case("without-a-window", [], 3600, half, opened, "2026-11-23T08:30:00Z"),
+        case("whose-turn-has-passed", [], 3600, half, "2026-11-25T07:07:07Z", "2026-11-25T07:07:07Z"),
+        case("before-the-ring-opens", [], 0, none, "2026-11-20T00:00:00Z", opened),
+        case("first-of-a-window", [night], 21600, none, opened, "2026-11-24T01:00:00Z"),
+        case("half-way-through-three-quarters", [night], 21600, half, opened, "2026-11-24T02:07:30Z"),
+        case("last-of-a-window", [night], 21600, last, opened, "2026-11-24T03:14:59Z"),
+        case("a-spread-that-ends-before-the-window", [night], 600, half, opened, "2026-11-24T01:05:00Z"),
+        case("late-in-the-window", [night], 21600, half, "2026-11-24T03:59:59Z", "2026-11-24T03:59:59Z"),
+        case("after-the-window-its-turn-comes-anew", [night], 21600, half, "2026-11-24T04:00:00Z", "2026-11-30T02:07:30Z"),
+        case("spring-makes-the-window-shorter", [sunday], 21600, last, "2027-03-27T12:00:00Z", "2027-03-28T01:14:59Z"),
+        case("autumn-makes-the-window-longer", [sunday], 21600, last, "2027-10-30T12:00:00Z", "2027-10-31T01:44:59Z"),
+        case("spring-leaps-over-the-window", [gap], 0, none, "2027-03-21T02:00:00Z", None),
+    ]  # fmt: skip
 
 
 def window() -> list[Case]:

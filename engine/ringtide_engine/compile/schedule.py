@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ringtide_contract.windows import Window, next_opening
+from ringtide_contract.membership import EVERYBODY
+from ringtide_contract.windows import next_start
 from ringtide_engine.compile.words import count, duration, percent
 from ringtide_engine.model.desired import DesiredState, Gate, Ring, Rollout
 from ringtide_engine.model.plan_report import Estimate
@@ -93,7 +94,7 @@ def _first(state: DesiredState, rollout: Rollout, now: datetime) -> Estimate:
 def _times(ring: Ring, opens: Estimate, proven: timedelta) -> RingTimes:
     if opens.at is None:
         return RingTimes(starts=opens, finishes=opens, waits=None, takes=None)
-    first, last = opening(ring.windows, opens.at), opening(ring.windows, opens.at + ring.spread)
+    first, last = _turn(ring, opens.at, 0), _turn(ring, opens.at, EVERYBODY - 1)
     if first is None or last is None:
         closed = Estimate(at=None, reason=f"its windows do not open within {duration(LOOK_AHEAD)}")
         return RingTimes(starts=closed, finishes=closed, waits=None, takes=None)
@@ -109,12 +110,13 @@ def _times(ring: Ring, opens: Estimate, proven: timedelta) -> RingTimes:
     )
 
 
-def opening(windows: tuple[Window, ...], after: datetime) -> datetime | None:
-    """Return when a window is next open, None where none opens within `LOOK_AHEAD`."""
-    found = next_opening(windows, after)  # looks eight days ahead
-    if found is None:
-        found = next_opening(windows, after + timedelta(days=7))
-    return None if found is None or found > after + LOOK_AHEAD else found
+def _turn(ring: Ring, opened: datetime, turn: int) -> datetime | None:
+    """Return when a device of this turn begins, None where it does not within `LOOK_AHEAD`."""
+    for now in (opened, opened + timedelta(days=7)):  # windows are looked for eight days ahead
+        found = next_start(ring.windows, opened, spread=ring.spread, turn=turn, now=now)
+        if found is not None:
+            return None if found > opened + LOOK_AHEAD else found
+    return None
 
 
 def _minute(instant: datetime) -> datetime:

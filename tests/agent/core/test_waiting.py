@@ -6,7 +6,7 @@ from fakes.agent_world import World
 from fakes.publication import START, make_manifest, make_ring, rolling, steady
 from ringtide_agent.limits import FETCH_TRIES
 from ringtide_contract.errors import InputError, TransientError, TrustError
-from ringtide_contract.membership import EVERYBODY, bucket, salt
+from ringtide_contract.membership import EVERYBODY, salt, turn
 from ringtide_contract.windows import Window
 
 ONE, TWO, THREE = make_manifest("1.0.0"), make_manifest("1.1.0"), make_manifest("1.2.0")
@@ -94,8 +94,8 @@ def test_a_held_device_removes_nothing_either(world: World) -> None:
     assert (world.runs(), world.state()) == ("1.0.0", "Deferred")
 
 
-def test_a_device_starts_by_its_bucket_within_the_spread(world: World) -> None:
-    place = bucket(salt("harbour", "spring", "1.1.0"), "crane-07")
+def test_a_device_starts_by_its_turn_within_the_spread(world: World) -> None:
+    place = turn(salt("harbour", "spring", "1.1.0"), "crane-07")
     start = world.clock.now() + timedelta(minutes=10)
     offset = 7200 * place // EVERYBODY
     world.publish(rolling(ONE, TWO, make_ring(not_before=start.replace(microsecond=0), spread_s=7200)), manifests=ALL)
@@ -171,3 +171,18 @@ def test_a_release_that_does_not_load_is_reverted_and_remembered(world: World) -
     world.turn()
     assert (world.runs(), world.state(), phase(world)) == ("1.0.0", "Reverted", "reverted")
     assert world.agent._models.records["digits"].failures[0].step == "load"
+
+
+def test_devices_that_waited_for_a_window_do_not_all_begin_when_it_opens(world: World) -> None:
+    ring = make_ring(not_before=START.replace(hour=9), windows=[NIGHT], spread_s=6 * 3600)
+    place = turn(salt("harbour", "spring", "1.1.0"), "crane-07")
+    mine = START.replace(hour=22, minute=0, second=0) + timedelta(seconds=45 * 60 * place // EVERYBODY)
+    assert mine > START.replace(hour=22, minute=5), "the sample device has a late turn"
+    world.publish(rolling(ONE, TWO, ring), manifests=ALL)
+    world.clock.wall = START.replace(hour=22, minute=1)
+    world.turn()
+    assert (world.runs(), world.state()) == ("1.0.0", "Deferred")
+    assert mine.strftime("%H:%M:%SZ") in world.reason()
+    world.clock.wall = mine
+    world.turn(1)
+    assert world.runs() == "1.1.0"
