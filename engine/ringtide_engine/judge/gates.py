@@ -60,7 +60,7 @@ def evaluate(gate: Gate, ring: str, exposed: Sequence[Tally], control: Sequence[
     if all(good):
         return _result(gate, ring, "pass", f"{text}; {_bound(measure)}")
     if not any(good):
-        if measure.devices >= FEW and not shows_a_miss(gate, exposed):
+        if sum(tally.assigned + tally.held for tally in exposed) >= FEW and not shows_a_miss(gate, exposed):
             text = f"{text}; missed, but not beyond chance (alpha {percent(gate.alpha)})"
             return _result(gate, ring, "insufficient evidence", text)
         return _result(gate, ring, "fail", text)

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 Scores = Mapping[int, int]
 """Score in millionths, as `rounded` gives it, to the number of devices with it."""
 
-_MILLION = 1_000_000
+MILLION = 1_000_000
 
 _ABOVE = (0.9, *(2.0**-power for power in range(1, 10)))
 """Bets on scores above the mean, as parts of the largest that cannot lose everything; small ones suit noisy scores."""
@@ -29,13 +29,13 @@ _ABOVE = (0.9, *(2.0**-power for power in range(1, 10)))
 _BELOW = ((1.0, 0.5), *((2.0**-power, 0.0625) for power in range(1, 9)))
 """Bets on scores below it, with their parts of the wealth. The full bet is the best one while nothing fails at all."""
 
-_COIN = tuple(tenths / 10 for tenths in range(1, 10))
+COIN = tuple(tenths / 10 for tenths in range(1, 10))
 """Bets on one side of a coin, as parts of the wealth."""
 
 
 def rounded(part: int, whole: int) -> int:
     """Return the score `part / whole` in millionths, cut to two digits; what is not zero never becomes zero."""
-    exact = part * _MILLION // whole
+    exact = part * MILLION // whole
     if exact < 100:
         return max(exact, 1) if part else 0
     step = _step(exact)
@@ -46,7 +46,7 @@ def log_wealth_above(scores: Scores, mean: float) -> float:
     """Return how strongly the scores refute "the mean is at most `mean`"."""
     if mean >= 1:
         return 0.0
-    lows = [(score / _MILLION, devices) for score, devices in scores.items()]
+    lows = [(score / MILLION, devices) for score, devices in scores.items()]
     return _mixed([_grown(lows, part / max(mean, 1e-9), mean) - math.log(len(_ABOVE)) for part in _ABOVE])
 
 
@@ -54,13 +54,13 @@ def log_wealth_below(scores: Scores, mean: float) -> float:
     """Return how strongly the scores refute "the mean is at least `mean`"."""
     if mean <= 0:
         return 0.0
-    highs = [(_above(score) / _MILLION, devices) for score, devices in scores.items()]
+    highs = [(_above(score) / MILLION, devices) for score, devices in scores.items()]
     return _mixed([_grown(highs, -part / max(1 - mean, 1e-9), mean) + math.log(weight) for part, weight in _BELOW])
 
 
 def log_wealth_coin(heads: int, tails: int) -> float:
     """Return how strongly so many tosses refute "heads is at most as likely as tails"."""
-    return _mixed([heads * math.log(1 + bet) + tails * math.log(1 - bet) - math.log(len(_COIN)) for bet in _COIN])
+    return _mixed([heads * math.log(1 + bet) + tails * math.log(1 - bet) - math.log(len(COIN)) for bet in COIN])
 
 
 def log_shared(wealths: Sequence[float]) -> float:
@@ -102,7 +102,7 @@ def _above(score: int) -> int:
     """Return the least score above all that `rounded` gives `score`."""
     if score < 100:
         return score + 1 if score else 0
-    return min(_MILLION, score + _step(score))
+    return min(MILLION, score + _step(score))
 
 
 def _grown(scores: Sequence[tuple[float, int]], bet: float, mean: float) -> float:
