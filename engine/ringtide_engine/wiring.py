@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ringtide_contract.keys import PrivateKey, PublicKey
+    from ringtide_engine.adapters.git_work_tree import GitWorkTree
     from ringtide_engine.model.policy import PolicyEngine
     from ringtide_engine.ports import ArtifactStore, Clock, Forge, Repository, SecondOpinion, TrustReader
     from ringtide_engine.workflows.add_model import ModelFiles
@@ -58,6 +59,17 @@ def new_repository(folder: Path, files: Mapping[str, bytes], message: str) -> st
     from ringtide_engine.adapters.new_repository import create
 
     return create(folder, files, message=message)
+
+
+def work_tree(folder: Path) -> "GitWorkTree":
+    """Return what commits single files of the work tree in `folder`, or around it.
+
+    Raises:
+        InputError: There is none, or no branch is checked out.
+    """
+    from ringtide_engine.adapters.git_work_tree import GitWorkTree
+
+    return GitWorkTree(folder)
 
 
 def publisher(

@@ -15,15 +15,19 @@ if TYPE_CHECKING:
 
 
 @click.command("advance")
-@repository_options()
+@repository_options(reports=False)
+@click.option(
+    "--replay", metavar="COMMIT", help="Judge nothing; recompute the verdicts of a commit from their evidence."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be decided, and commit nothing.")
 @custody_options(required=False, purpose=": publish, too")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where a verdict is new.")
 @rendering.output_option("table", "json")
 def advance_command(
     fleet: Path,
-    reports: Path,
+    reports: Path | None,
     branch: str,
+    replay: str | None,
     dry_run: bool,
     statement_keys: Path | None,
     tuf_keys: Path | None,
@@ -34,7 +38,13 @@ def advance_command(
 
     New verdicts are commits with their evidence on progress/, quarantine/ and incidents/, and touch nothing else.
     Devices hear of them by the next publication: at once where both key folders are given, else by `ringtide publish`.
+    With --replay, exit code 4 where the verdicts of COMMIT do not follow from their evidence byte for byte, or, where
+    --reports is given, the evidence not from the reports.
     """
+    if replay is not None:
+        return _replay(fleet, reports, replay)
+    if reports is None:
+        raise click.UsageError("Missing option '--reports'.")
     if (statement_keys is None) != (tuf_keys is None):
         raise click.UsageError("give both --statement-keys and --tuf-keys, or neither")
     from ringtide_engine.workflows.advance import advance
@@ -64,6 +74,17 @@ def advance_command(
     if publisher is not None and not dry_run:
         _publish(publisher)
     return CHANGES if detailed_exitcode and any(item.recorded for item in result.judged) else OK
+
+
+def _replay(fleet: Path, reports: Path | None, revision: str) -> int:
+    from ringtide_engine.workflows.advance import replay
+
+    repository = wiring.fleet_repository(fleet)
+    commit = repository.commit_of(revision)
+    replay(repository, commit, reports=None if reports is None else wiring.reports_repository(reports))
+    what = "the evidence gives the same bytes" if reports is None else "reports and evidence give the same bytes"
+    click.echo(f"{commit}: {what}")
+    return OK
 
 
 def _publish(publisher: "Publisher") -> None:

@@ -23,7 +23,8 @@ def why_command(device: str, fleet: Path, reports: Path, branch: str, output: re
     from ringtide_contract.ids import format_instant
     from ringtide_engine.workflows.why import why
 
-    found = why(wiring.fleet_repository(fleet), wiring.reports_repository(reports), device, branch=branch)
+    repositories = wiring.fleet_repository(fleet), wiring.reports_repository(reports)
+    found = why(*repositories, device, now=wiring.clock().now(), branch=branch)
     if output != "table":
         rendering.write(found.to_dict(), output)
         return OK

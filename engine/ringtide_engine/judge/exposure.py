@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ringtide_contract.membership import EVERYBODY, NOBODY
 from ringtide_engine.model.evidence import Arm, Subject, Tally
-from ringtide_engine.model.progress import Progress
+from ringtide_engine.model.progress import OpenedRing, Progress
 
 
 def ring_of(progress: Progress, subject: Subject) -> str | None:
@@ -12,12 +12,14 @@ def ring_of(progress: Progress, subject: Subject) -> str | None:
 
     A stratum that came after a ring by share had opened is not in it; one that came after a ring by cohort is.
     """
-    for ring in progress.rings:
-        inside = ring.cohort is None or ring.cohort in subject.cohorts
-        unweighed = NOBODY if ring.cohort is None else EVERYBODY
-        if inside and subject.bucket < ring.cuts.get(subject.stratum, unweighed):
-            return ring.name
-    return None
+    return next((ring.name for ring in progress.rings if reaches(ring, subject)), None)
+
+
+def reaches(ring: OpenedRing, subject: Subject) -> bool:
+    """Tell whether an open ring exposes `subject`, by itself or after another."""
+    inside = ring.cohort is None or ring.cohort in subject.cohorts
+    unweighed = NOBODY if ring.cohort is None else EVERYBODY
+    return inside and subject.bucket < ring.cuts.get(subject.stratum, unweighed)
 
 
 def is_control(progress: Progress, subject: Subject) -> bool:

@@ -111,6 +111,7 @@ class Verdict:
         return {
             "kind": self.kind,
             "phase": self.progress.phase,
+            "ring": self.progress.rings[-1].name if self.progress.rings else None,
             "reasons": [reason.to_dict() for reason in self.reasons],
             "gates": [gate.to_dict() for gate in self.gates],
         }

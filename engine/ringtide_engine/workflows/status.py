@@ -10,8 +10,9 @@ from ringtide_engine.judge.exposure import population
 from ringtide_engine.model.desired import DesiredState, Rollout
 from ringtide_engine.model.evidence import Tally
 from ringtide_engine.model.progress import LastVerdict, OpenedRing
-from ringtide_engine.model.verdict import GateResult
+from ringtide_engine.model.verdict import GateResult, Verdict
 from ringtide_engine.ports import Repository
+from ringtide_engine.render.reasons import REASONS
 from ringtide_engine.resolve import resolve
 from ringtide_engine.workflows.advance import Judged, judge
 from ringtide_engine.workflows.cases import read_state, waits_for
@@ -73,6 +74,8 @@ class RolloutStatus:
     """What `ringtide advance` would do now: promote, hold or rollBack; None where nothing is left to decide."""
     reasons: tuple[str, ...]
     """Why."""
+    would_change: tuple[str, ...]
+    """What would lead to another verdict: of a hold only."""
     since: datetime | None
     """When the ring that is waited for opened."""
     until: datetime | None
@@ -91,6 +94,7 @@ class RolloutStatus:
             "rings": [ring.to_dict() for ring in self.rings],
             "next": self.next,
             "reasons": list(self.reasons),
+            "wouldChange": list(self.would_change),
             "since": None if self.since is None else format_instant(self.since),
             "until": None if self.until is None else format_instant(self.until),
             "last": None
@@ -156,10 +160,25 @@ def _status(state: DesiredState, rollout: Rollout, judged: Judged | None, ahead:
         ),
         next=None if done or verdict is None else verdict.kind,
         reasons=reasons,
+        would_change=_would_change(rollout, verdict) if verdict and verdict.kind == "hold" and not done else (),
         since=verdict.since if verdict and verdict.kind == "hold" else None,
         until=verdict.until if verdict and verdict.kind == "hold" else None,
         last=progress.last if progress else None,
     )
+
+
+def _would_change(rollout: Rollout, verdict: Verdict) -> tuple[str, ...]:
+    """Return for each reason of a hold what ends it; figures and times stand in the reason itself."""
+    advice = []
+    for reason in verdict.reasons:
+        said = REASONS[reason.code].advice
+        if reason.code == "paused":
+            said = f"Run `ringtide rollout resume {rollout.name}`, and commit what it writes."
+        elif reason.code == "approval":
+            verb = f"ringtide rollout approve {rollout.name} --ring {reason.subject} --by NAME --role ROLE"
+            said = f"Run `{verb}`, and have the change reviewed."
+        advice.append(f"{reason.code} ({reason.subject}): {said}")
+    return tuple(advice)
 
 
 def _stage(name: str, opened: OpenedRing | None, newest: str | None, phase: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from ringtide_contract.canonical import Json
 from ringtide_contract.errors import InputError
@@ -9,11 +10,14 @@ from ringtide_contract.ids import DeviceId, format_instant, parse_device_id
 from ringtide_contract.membership import EVERYBODY, bucket
 from ringtide_contract.report import Report
 from ringtide_engine.judge.collected import DeviceRecord
-from ringtide_engine.judge.exposure import is_control, ring_of
+from ringtide_engine.judge.exposure import is_control, reaches, ring_of
+from ringtide_engine.judge.opening import controls, next_ring, open_ring
+from ringtide_engine.judge.waiting import held_back
 from ringtide_engine.model.assignment import ClassAssignment, Resolution
 from ringtide_engine.model.desired import DesiredState, Device, Rollout
 from ringtide_engine.model.evidence import Subject
 from ringtide_engine.model.selection import unit_of
+from ringtide_engine.model.verdict import RolloutView
 from ringtide_engine.ports import Repository
 from ringtide_engine.resolve import resolve
 from ringtide_engine.workflows.cases import case_of, read_state
@@ -90,13 +94,14 @@ class Explanation:
         }
 
 
-def why(fleet: Repository, reports: Repository, device: str, *, branch: str = "main") -> Explanation:
+def why(fleet: Repository, reports: Repository, device: str, *, now: datetime, branch: str = "main") -> Explanation:
     """Explain a device.
 
     Args:
         fleet: The fleet repository.
         reports: The reports repository.
         device: Id of the device.
+        now: The present, for freezes.
         branch: Branch of the desired state.
 
     Raises:
@@ -121,7 +126,7 @@ def why(fleet: Repository, reports: Repository, device: str, *, branch: str = "m
         class_id=class_id,
         stratum=resolution.classes[class_id].stratum if class_id else None,
         commit=head,
-        models=tuple(_model(state, resolution, each, entry, last, fleet, head) for each in assignments),
+        models=tuple(_model(state, resolution, each, entry, last, fleet, head, now) for each in assignments),
         record=record,
         conditions=tuple(f"{each.type}: {each.note}" for each in last.conditions) if last else (),
     )
@@ -146,6 +151,7 @@ def _model(
     last: Report | None,
     fleet: Repository,
     head: str,
+    now: datetime,
 ) -> ModelReason:
     pinned = resolution.pinned.get(device.id, {}).get(assignment.model)
     placement = state.placements[assignment.placement]
@@ -156,7 +162,7 @@ def _model(
     elif assignment.rollout is not None:
         rollout = state.rollouts[assignment.rollout.rollout]
         paths += [rollout.path, f"progress/{rollout.name}.yaml"]
-        sentences, exposed = _rollout(state, resolution, rollout, device)
+        sentences, exposed = _rollout(state, resolution, rollout, device, now)
         because += sentences
         chosen = assignment.rollout.candidate if exposed else chosen
     for name, progress in sorted(state.progress.items()):
@@ -176,7 +182,9 @@ def _model(
     )
 
 
-def _rollout(state: DesiredState, resolution: Resolution, rollout: Rollout, device: Device) -> tuple[list[str], bool]:
+def _rollout(
+    state: DesiredState, resolution: Resolution, rollout: Rollout, device: Device, now: datetime
+) -> tuple[list[str], bool]:
     """Return the sentences about a rollout that is under way, and whether it exposes the device."""
     case = case_of(state, resolution, rollout)
     subject = next((each for each in case.subjects if each.device == device.id), None)
@@ -187,7 +195,7 @@ def _rollout(state: DesiredState, resolution: Resolution, rollout: Rollout, devi
     place = _share(bucket(case.view.salt, unit))
     said = f"rollout {rollout.name} brings {rollout.candidate}; the device's bucket is {place}"
     if progress is None or not progress.rings:
-        return [f"{said}; no ring is open yet"], False
+        return [f"{said}; no ring is open yet", *_ahead(case.view, subject, now)], False
     cuts = [
         f"{ring.name} opens to cohort {ring.cohort}"
         if ring.cohort is not None
@@ -200,6 +208,7 @@ def _rollout(state: DesiredState, resolution: Resolution, rollout: Rollout, devi
         sentences.append(f"ring {ring} exposes the device")
     else:
         sentences.append(_outside(case.view.plan.rings[-1].name, subject, kept=is_control(progress, subject)))
+        sentences += _ahead(case.view, subject, now)
     latest = progress.last
     sentences.append(f"last verdict: {latest.kind} at {format_instant(latest.at)}, evidence {latest.evidence}")
     sentences += [f"- {reason}" for reason in latest.reasons]
@@ -210,6 +219,15 @@ def _outside(last: str, subject: Subject, *, kept: bool) -> str:
     if kept:
         return f"the device belongs to the control of {subject.stratum}: it keeps the stable release until ring {last}"
     return "no open ring covers the device: it keeps the stable release and waits for the next ring"
+
+
+def _ahead(view: RolloutView, subject: Subject, now: datetime) -> list[str]:
+    """Return the next ring where it would reach the device, and what people hold it back by."""
+    ring = next_ring(view)
+    if ring is None or not reaches(open_ring(view, ring, controls(view), now), subject):
+        return []
+    held = held_back(view, now)
+    return [f"ring {ring.name} would reach the device next", *(f"it does not open: {each.text}" for each in held)]
 
 
 def _stands(last: Report | None, model: str) -> str:

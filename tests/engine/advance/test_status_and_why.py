@@ -67,7 +67,7 @@ def test_an_unknown_rollout_names_the_known_ones(pair: FleetPair) -> None:
 
 def test_why_an_exposed_device_runs_the_candidate(pair: FleetPair) -> None:
     late = pair.exposed()[0].device
-    found = why(pair.fleet, pair.reports, late)
+    found = why(pair.fleet, pair.reports, late, now=pair.now)
     (model,) = found.models
     assert model.release == "1.1.0"
     assert "ring canary exposes the device" in model.because
@@ -83,7 +83,7 @@ def test_why_an_exposed_device_runs_the_candidate(pair: FleetPair) -> None:
 def test_why_another_device_waits(pair: FleetPair) -> None:
     exposed = {each.device for each in pair.exposed()}
     waiting = [name for name in pair.devices if name not in exposed]
-    said = [why(pair.fleet, pair.reports, name).models[0] for name in waiting]
+    said = [why(pair.fleet, pair.reports, name, now=pair.now).models[0] for name in waiting]
     assert {each.release for each in said} == {"1.0.0"}
     reasons = [reason for each in said for reason in each.because]
     assert any("waits for the next ring" in reason for reason in reasons)
@@ -92,7 +92,7 @@ def test_why_another_device_waits(pair: FleetPair) -> None:
 
 def test_a_bucket_lies_below_the_cut_that_why_prints(pair: FleetPair) -> None:
     for name in pair.devices:
-        (model,) = why(pair.fleet, pair.reports, name).models
+        (model,) = why(pair.fleet, pair.reports, name, now=pair.now).models
         sentence = next(reason for reason in model.because if "bucket is" in reason)
         bucket = float(sentence.split("bucket is ")[1].split(";")[0])
         cut = float(sentence.split("below ")[1])
@@ -102,9 +102,9 @@ def test_a_bucket_lies_below_the_cut_that_why_prints(pair: FleetPair) -> None:
 
 def test_why_nobody_knows_says_how_to_find_names(pair: FleetPair) -> None:
     with pytest.raises(InputError, match="ringtide get devices"):
-        why(pair.fleet, pair.reports, "edge-x-9999")
+        why(pair.fleet, pair.reports, "edge-x-9999", now=pair.now)
     with pytest.raises(InputError, match="not a device id"):
-        why(pair.fleet, pair.reports, "No Device")
+        why(pair.fleet, pair.reports, "No Device", now=pair.now)
 
 
 def test_listings(pair: FleetPair) -> None:
