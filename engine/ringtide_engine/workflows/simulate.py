@@ -1,0 +1,190 @@
+"""Simulate: what a rollout would do to this very fleet, by the real resolution, opening and judgement."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from ringtide_contract.errors import InputError
+from ringtide_engine.judge.tally import SILENCE
+from ringtide_engine.judge.verdict import decide
+from ringtide_engine.model.assignment import Choice, Resolution
+from ringtide_engine.model.desired import HARDWARE_LABEL, DesiredState, Rollout
+from ringtide_engine.model.evidence import Evidence, Subject
+from ringtide_engine.model.selection import labels_of
+from ringtide_engine.model.verdict import RolloutView, Verdict
+from ringtide_engine.resolve import resolve
+from ringtide_engine.simulate.answers import Outcome, Simulation
+from ringtide_engine.simulate.assumptions import SOUND, Assumptions, Fault
+from ringtide_engine.simulate.course import Run, Setting, run
+from ringtide_engine.simulate.reach import reach_of
+from ringtide_engine.workflows.cases import case_of, waits_for
+
+LARGE = 10_000
+"""From so many devices on the judge looks once an hour."""
+
+MAX_STEPS = 100_000
+"""More steps than that are a mistake."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked of a simulation."""
+
+    fault: Fault
+    """What is wrong with the faulty candidate."""
+    assumed: Assumptions = field(default_factory=Assumptions)
+    """What devices are like."""
+    runs: int = 20
+    """Runs of each candidate."""
+    days: int = 21
+    """Days to simulate."""
+    seed: int = 1
+    """Seed of chance; the same one gives the same answers."""
+
+
+def simulate(
+    state: DesiredState, name: str, question: Question, *, now: datetime, tell: Callable[[int, int], None] | None = None
+) -> Simulation:
+    """Simulate a rollout that has not ended, with a sound candidate and with a faulty one.
+
+    People are taken to approve at once, and not to pause or abort.
+
+    Args:
+        state: The desired state.
+        name: The rollout.
+        question: What is asked.
+        now: The present.
+        tell: Hears of every run that is done, and of how many there are.
+
+    Raises:
+        InputError: There is no such rollout, it cannot be simulated, or there is no such stratum or label.
+    """
+    setting = setting_of(state, name, question, now=now)
+    done = 0
+
+    def runs(fault: Fault, kind: int) -> Outcome:
+        nonlocal done
+        made: list[Run] = []
+        for number in range(question.runs):
+            made.append(run(setting, fault, (question.seed, kind, number)))
+            done += 1
+            if tell is not None:
+                tell(done, 2 * question.runs)
+        return Outcome(runs=tuple(made), step_s=setting.step_s)
+
+    reach, view = setting.reach, setting.view
+    return Simulation(
+        rollout=name,
+        model=view.model,
+        candidate=view.rollout.candidate,
+        ring_plan=view.plan.name,
+        now=setting.now,
+        days=question.days,
+        seed=question.seed,
+        devices=reach.count,
+        strata={stratum: int((reach.stratum == place).sum()) for place, stratum in enumerate(reach.strata)},
+        assumed=question.assumed,
+        fault=question.fault,
+        sound=runs(SOUND, 0),
+        faulty=runs(question.fault, 1),
+    )
+
+
+def setting_of(state: DesiredState, name: str, question: Question, *, now: datetime) -> Setting:
+    """Return what all runs of a simulation share.
+
+    Raises:
+        InputError: As `simulate`.
+    """
+    resolution = resolve(state)
+    rollout = _rollout(state, resolution, name)
+    case = case_of(state, resolution, rollout)
+    if case.view.banned is not None:
+        raise InputError(f"{case.view.model} {rollout.candidate} is under quarantine: {case.view.banned}")
+    if not case.subjects:
+        raise InputError(
+            f"rollout {name} reaches no device: its placement's cohort is empty, or every device is pinned"
+        )
+    candidate = state.releases[case.view.model, rollout.candidate]
+    fetched = _fetched(resolution, rollout)
+    step_s = max(int(state.fleet.ingest_interval.total_seconds()), 3600 if len(case.subjects) >= LARGE else 900)
+    if question.days * 86_400 > MAX_STEPS * step_s:
+        raise InputError(f"{question.days} days are more than {MAX_STEPS} steps of {step_s} s")
+    hurt = _hurt(state, case.subjects, question.fault.only)
+    return Setting(
+        view=without_people(case.view),
+        reach=reach_of(
+            case.subjects, lambda subject: fetched.get(state.devices[subject.device].hardware_class, 0), hurt
+        ),
+        terms=candidate.probation or state.fleet.probation,
+        assumed=question.assumed,
+        decide=_judge,
+        silence=SILENCE,
+        now=now.replace(microsecond=0),
+        days=question.days,
+        step_s=step_s,
+    )
+
+
+def without_people(view: RolloutView) -> RolloutView:
+    """Return a rollout that waits for nobody: approved, not paused, not aborted."""
+    rings = tuple(replace(ring, approval=None) for ring in view.plan.rings)
+    rollout = replace(view.rollout, paused=None, abort=None)
+    return replace(view, rollout=rollout, plan=replace(view.plan, rings=rings))
+
+
+def _judge(view: RolloutView, evidence: Evidence) -> Verdict:
+    return decide(view, evidence, "simulated")
+
+
+def _rollout(state: DesiredState, resolution: Resolution, name: str) -> Rollout:
+    rollout = state.rollouts.get(name)
+    if rollout is None:
+        raise InputError(f"there is no rollout {name}; there are: {', '.join(sorted(state.rollouts)) or 'none'}")
+    progress = state.progress.get(name)
+    if progress is not None and progress.phase != "rolling":
+        ended = "completed" if progress.phase == "completed" else "rolled back"
+        raise InputError(f"rollout {name} is {ended}: nothing is left to simulate")
+    ahead = waits_for(state, resolution, rollout)
+    if ahead is not None:
+        raise InputError(f"rollout {name} waits for rollout {ahead} of the same placement; simulate that one")
+    return rollout
+
+
+def _fetched(resolution: Resolution, rollout: Rollout) -> dict[str, int]:
+    """Return hardware class to the bytes that the candidate has and the stable release has not."""
+    found: dict[str, int] = {}
+    for assignment in resolution.assignments:
+        plan = assignment.rollout
+        if assignment.placement == rollout.placement and plan is not None and plan.rollout == rollout.name:
+            has = _files(assignment.stable) if assignment.stable else {}
+            hardware = resolution.classes[assignment.class_id].hardware_class
+            found[hardware] = sum(size for digest, size in _files(plan.candidate).items() if digest not in has)
+    return found
+
+
+def _files(choice: Choice) -> dict[str, int]:
+    golden = choice.release.golden
+    files = (choice.variant.file,) if golden is None else (choice.variant.file, golden)
+    return {file.sha256: file.size_bytes for file in files}
+
+
+def _hurt(state: DesiredState, subjects: tuple[Subject, ...], only: str | None) -> Callable[[Subject], bool]:
+    """Return whom a fault can hurt.
+
+    Raises:
+        InputError: Neither a stratum of the rollout nor a label of its devices.
+    """
+    if only is None:
+        return lambda _: True
+    strata = sorted({each.stratum for each in subjects})
+    if only in strata:
+        return lambda subject: subject.stratum == only
+    label, is_pair, value = only.partition("=")
+    devices = {each.device for each in subjects if labels_of(state.devices[each.device]).get(label) == value}
+    if is_pair and devices:
+        return lambda subject: subject.device in devices
+    known = f"strata are {', '.join(strata[:10])}{', …' if len(strata) > 10 else ''}"
+    raise InputError(
+        f"{only} is no stratum of the rollout, and no label=value of its devices, such as {HARDWARE_LABEL}=…; {known}"
+    )
