@@ -106,6 +106,12 @@ def test_a_rule_is_explained_with_its_samples_and_what_is_in_force(
     assert told["inForce"] == 'as warning, by policies/ours.yaml word="beta"'
 
 
+def test_explain_and_policy_explain_say_the_same_of_a_rule(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = listed(capsys, "explain", "mine", "-C", str(fleet))
+    assert run(["explain", "mine", "-C", str(fleet), "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == told
+
+
 def test_a_rule_that_nobody_chose_says_how_to_choose_it(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["policy", "explain", "release-signed", "-C", str(fleet)]) == 0
     assert (

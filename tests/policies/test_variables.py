@@ -264,6 +264,31 @@ def test_parameters_have_the_types_of_their_schema() -> None:
     assert "applied to '(int, string)'" in found.message
 
 
+def test_parameters_that_do_not_fit_are_named() -> None:
+    edits: Mapping[str, Edit] = {
+        POLICIES: ("rules:", "rules:\n  - rule: waiver-expires-soon\n    parameters: {most: soon}")
+    }
+    (found,) = check(edited(fleet_files(), edits), None, TODAY, CelConditions()).findings
+    assert (found.rule, found.message) == (
+        "RT-POLICY-003",
+        "waiver-expires-soon: most: 'soon' is not of type 'integer'",
+    )
+
+
+@pytest.mark.parametrize(
+    ("condition", "fix"),
+    [
+        ("int(object.name) == 1", "Convert only what has been tested"),
+        ("object.owner == 'us'", "`has(...)`"),
+        ("[1, 2][size(object.name)] == 1", "`size(...)`"),
+    ],
+)
+def test_the_fix_of_a_failed_condition_is_about_what_failed(condition: str, fix: str) -> None:
+    found = [each for each in ours(condition).findings if each.rule == "RT-POLICY-004"]
+    assert found
+    assert all(fix in each.fix for each in found), [(each.message, each.fix) for each in found]
+
+
 def test_a_document_that_a_rule_cannot_judge_hides_no_other_finding() -> None:
     outcome = ours("int(object.name) == 1 && true", edits={"models/digits/1.2.0.yaml": ("Apache-2.0", "GPL-3.0-only")})
     assert sorted(rules_of(outcome)) == ["RT-POLICY-004", "release-licence-allowed"]

@@ -71,27 +71,9 @@ def _rule(name: str) -> "Topic | None":
 
 
 def _policy(name: str, fleet: Path) -> "Topic | None":
-    from ringtide_engine.load.policies import load_rules
-    from ringtide_engine.render.explain import policy_topic
+    from ringtide_engine.cli.policy_list import rule_explained
 
-    path = f"policies/{name.lower()}/rule.yaml"
-    sources = _rule_files(fleet)
-    if path not in sources:
-        return None
-    rules, findings = load_rules({path: sources[path]})
-    if findings:
-        from ringtide_engine.model.finding import FindingsError
-
-        raise FindingsError(findings)
-    return policy_topic(rules[name.lower()])
-
-
-def _rule_files(fleet: Path) -> Mapping[str, bytes]:
-    from ringtide_engine.cli.work_tree import read_rules
-    from ringtide_engine.shipped import rule_library
-
-    own = read_rules(fleet) if (fleet / "policies").is_dir() else {}
-    return {**own, **rule_library()}
+    return rule_explained(name.lower(), fleet)
 
 
 def _code(name: str) -> "Topic | None":
@@ -106,15 +88,15 @@ def _code(name: str) -> "Topic | None":
 
 
 def _field(name: str, fleet: Path) -> "Topic":
+    from ringtide_engine.cli.policy_list import rule_names
     from ringtide_engine.render.explain_field import UnknownField, field_topic
     from ringtide_engine.render.reasons import REASONS
 
     schemas = _schemas()
     topic = field_topic(name, schemas)
     if topic is None:
-        rules = (path.split("/")[1] for path in _rule_files(fleet) if path.endswith("/rule.yaml"))
         exit_names = (f"exit-{code}" for code in EXIT_CODES)
-        known = (*_rule_tables(), *rules, *REASONS, *exit_names, *schemas.kinds, *schemas.folders)
+        known = (*_rule_tables(), *rule_names(fleet), *REASONS, *exit_names, *schemas.kinds, *schemas.folders)
         raise click.UsageError(f"nothing here is called {name[:80]!r}{_meant(name, known)}")
     if isinstance(topic, UnknownField):
         hint = _meant(topic.field, topic.known) or f"; it has {', '.join(topic.known) or 'no fields'}"

@@ -13,6 +13,7 @@ from ringtide_engine.cli.exits import FINDINGS, OK
 from ringtide_engine.cli.repositories import fleet_option
 
 if TYPE_CHECKING:
+    from ringtide_engine.render.explain import Topic
     from ringtide_engine.workflows.rule_listing import ListedRule
 
 
@@ -53,29 +54,48 @@ def list_command(folder: Path, output: rendering.Output) -> int:
 @rendering.output_option("table", "json")
 def explain_command(name: str, fleet: Path, output: rendering.Output) -> int:
     """Explain one rule: what it asks, why, its condition, parameters and samples, and whether it is in force here."""
-    from ringtide_engine.model.finding import FindingsError
-    from ringtide_engine.render.explain import nearest, policy_topic, topic_data, topic_text
-    from ringtide_engine.shipped import rule_library
-    from ringtide_engine.workflows.rule_listing import list_rules
+    from ringtide_engine.render.explain import nearest, topic_data, topic_text
 
-    files = {**_policies(fleet), **rule_library()}
-    rules, findings = list_rules(_policies(fleet), rule_library())
-    listed = rules.get(name)
-    if listed is None:
-        wrong = tuple(each for each in findings if each.place.path == f"policies/{name}/rule.yaml")
-        if wrong:
-            raise FindingsError(wrong)
-        near = nearest(name, rules)
+    topic = rule_explained(name, fleet)
+    if topic is None:
+        near = nearest(name, rule_names(fleet))
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         raise click.UsageError(f"there is no rule {name[:80]!r}{hint}")
-    topic = policy_topic(listed.rule)
-    facts = (("Samples", _samples(name, files)), ("In force", _chosen(listed)))
-    topic = replace(topic, facts=(*topic.facts, *facts))
     if output == "json":
         rendering.write(topic_data(topic), "json")
     else:
         click.echo(topic_text(topic))
     return OK
+
+
+def rule_names(fleet: Path) -> tuple[str, ...]:
+    """Return the ids of the library's rules and of those in a fleet repository."""
+    from ringtide_engine.shipped import rule_library
+
+    paths = {**_policies(fleet), **rule_library()}
+    return tuple(path.split("/")[1] for path in sorted(paths) if path.count("/") == 2 and path.endswith("/rule.yaml"))
+
+
+def rule_explained(name: str, fleet: Path) -> "Topic | None":
+    """Explain a policy rule, and whether it is in force in a fleet repository; None where there is no such rule.
+
+    Raises:
+        FindingsError: The rule cannot be read.
+    """
+    from ringtide_engine.model.finding import FindingsError
+    from ringtide_engine.render.explain import policy_topic
+    from ringtide_engine.shipped import rule_library
+    from ringtide_engine.workflows.rule_listing import list_rules
+
+    if name not in rule_names(fleet):
+        return None
+    own, library = _policies(fleet), rule_library()
+    rules, findings = list_rules(own, library)
+    if name not in rules:
+        raise FindingsError(tuple(each for each in findings if each.place.path == f"policies/{name}/rule.yaml"))
+    topic = policy_topic(rules[name].rule)
+    facts = (("Samples", _samples(name, {**own, **library})), ("In force", _chosen(rules[name])))
+    return replace(topic, facts=(*topic.facts, *facts))
 
 
 def _policies(folder: Path) -> Mapping[str, bytes]:

@@ -117,7 +117,9 @@ def _lost(compared: Comparison) -> Iterator[Danger]:
             name = row.cause.removeprefix("placement ")
             placement = after.state.placements.get(name)
             place = at(after.state, placement.path, "/release") if placement else _former(compared, row.model)
-            yield danger("RT-DANGER-021", place, f"{count(len(devices))} lose {row.model}")
+            yield danger(
+                "RT-DANGER-021", place, f"{count(len(devices))} {'lose' if len(devices) > 1 else 'loses'} {row.model}"
+            )
 
 
 def _former(compared: Comparison, model: str) -> Place:

@@ -27,7 +27,9 @@ def omissions(compared: Comparison) -> Iterator[Omission]:
         if not any(is_in(compared.after, name, class_id) for class_id in after.resolution.classes):
             placed = sorted(each.name for each in after.state.placements.values() if each.cohort == name)
             said = (
-                f"the placements {', '.join(placed)} reach nobody" if placed else "nothing reaches anybody through it"
+                f"nobody is reached by the placement{'s' * (len(placed) > 1)} {', '.join(placed)}"
+                if placed
+                else "nothing reaches anybody through it"
             )
             yield Omission(
                 kind="emptyCohort",
@@ -82,7 +84,7 @@ def _waiting(rows: Sequence[Going]) -> Iterator[Omission]:
         if not row.is_now and going:
             last = before.get(rollout)
             until = f"ring {last} has passed its gates" if last else "the judge opens it with its next verdict"
-            why = "it opens ring by ring, and nothing is shown of the release yet"
+            why = "rings open one after the other, and each only on evidence"
             message = f"{count(len(going))} do not take {row.model} {row.after} with the next publication"
             subject = f"rollout {rollout}, ring {ring}"
             yield Omission(kind="gates", subject=subject, message=message, why=why, devices=some(going), until=until)

@@ -1,5 +1,6 @@
 """The report of a plan, put together from its parts."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -90,6 +91,11 @@ def _of_files(known: Known) -> Iterable[Danger]:
         yield from file_dangers(known.base_files, known.files)
     for each in known.weakened:
         yield danger("RT-DANGER-002", Place(path=each.path), f"{each.rule}: {each.how}")
+    for (
+        found
+    ) in known.findings:  # a selector without an entry is refused, and so nothing is resolved that could show it
+        if found.place.path.startswith("cohorts/") and re.fullmatch(r"selector[.\w]* is empty", found.message):
+            yield danger("RT-DANGER-008", found.place, f"{found.message}, so nobody can tell whom the cohort chooses")
 
 
 def _of_states(known: Known) -> Iterable[Danger]:

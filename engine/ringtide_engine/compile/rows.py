@@ -87,7 +87,10 @@ def steady_rows(
                 changes[model, old or "", new or ""].extend(moved)
                 if ring is not None:
                     continue  # a row of its rollout
-                placement = after.placements.get((new_class or "", model))
+                # who leaves a cohort, or whose placement is gone, loses the model by the placement that brought it
+                placement = after.placements.get((new_class or "", model)) or before.placements.get(
+                    (old_class or "", model)
+                )
                 pinned = is_pin or placement is None
                 cause = "no longer served" if new_class is None else "pin" if pinned else f"placement {placement}"
                 key = (cause, model, before.release(old) or "", after.release(new) or "")

@@ -67,6 +67,16 @@ def unused_edits(compared: Comparison) -> Iterator[Omission]:
                 devices=some(edited),
                 until="a cohort, a rollout or a release makes a difference",
             )
+    unfinished_before = {rollout.name for each in old.placements.values() for rollout in unfinished(old, each)}
+    for name in sorted(unfinished_before - new.rollouts.keys()):
+        yield Omission(
+            kind="unused",
+            subject=f"rollout {name}",
+            message=f"{old.rollouts[name].candidate} goes to no further ring",
+            why="the change removes the rollout before it has finished",
+            devices=NO_DEVICES,
+            until="a rollout of another name brings it",
+        )
     for name in _edited(old.rollouts, new.rollouts):
         if f"rollout {name}" not in causes and name in new.rollouts:
             finished = name in new.progress and new.progress[name].phase != "rolling"

@@ -63,7 +63,7 @@ DANGERS = _table(
     (
         "RT-DANGER-002",
         "The change weakens the policy that judges it.",
-        "Merge the policy change first, on its own merits.",
+        "Merge the policy change first, on its own merits; a waiver, with the word of those who own the rule.",
     ),
     (
         "RT-DANGER-003",

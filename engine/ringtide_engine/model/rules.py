@@ -209,7 +209,7 @@ RULES = _table(
     _error("RT-POLICY-001", "A policy set names a rule that does not exist.", "Name a rule of the library."),
     _error("RT-POLICY-002", "A rule's condition is not valid CEL.", "Mend the condition."),
     _error("RT-POLICY-003", "Parameters of a rule do not fit its schema.", "Mend the parameters."),
-    _error("RT-POLICY-004", "A rule could not be evaluated on a document.", "Guard the condition with `has(...)`."),
+    _error("RT-POLICY-004", "A rule could not be evaluated on a document.", "Mend the condition for this document."),
     _error("RT-POLICY-005", "A rule is chosen twice.", "Keep one of the two."),
     _error("RT-POLICY-006", "A rule has the id of a rule of the library.", "Give your rule an id of its own."),
     _warning("RT-WAIVER-001", "A waiver has expired.", "Mend what it covered, and remove the waiver."),

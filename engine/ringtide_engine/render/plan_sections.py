@@ -102,8 +102,7 @@ def _unsatisfiable(report: PlanReport) -> Iterator[str]:
 
 
 def _finding(each: Finding) -> str:
-    waived = f" Waived by {code(each.waiver)}." if each.waiver is not None else ""
-    said = f"- **{each.severity}** {code(each.rule)} {code(str(each.place))} {markdown(each.message)}{waived}"
+    said = f"- **{each.severity}** {code(each.rule)} {code(str(each.place))} {markdown(each.message)}"
     return f"{said}<br>Fix: {markdown(each.fix)}\n"
 
 

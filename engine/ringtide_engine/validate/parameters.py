@@ -1,6 +1,6 @@
 """Parameters of rules: the defaults of the rule's schema under what the policy set says."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from jsonschema import Draft7Validator
@@ -28,7 +28,13 @@ def misfits(rule: PolicyRule, parameters: Mapping[str, object]) -> tuple[str, ..
     except SchemaError as error:
         return (f"the schema of the parameters is not JSON Schema: {error.message[:200]}",)
     errors = Draft7Validator(dict(rule.parameters)).iter_errors(dict(parameters))
-    return tuple(sorted(error.message[:200] for error in errors))
+    return tuple(sorted(f"{_named(error.absolute_path)}{error.message[:200]}" for error in errors))
+
+
+def _named(path: Iterable[str | int]) -> str:
+    """Write where within the parameters: `allowed[0]: `; nothing for the parameters as a whole."""
+    written = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return f"{written.lstrip('.')[:100]}: " if written else ""
 
 
 def _refers(schema: object) -> bool:

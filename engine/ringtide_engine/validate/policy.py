@@ -1,5 +1,6 @@
 """The rules that a fleet has chosen, made ready, and what one of them says of one document."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -112,9 +113,20 @@ def said(applied: AppliedRule, why: str, variables: Mapping[str, object], place:
     """Return the finding on a document, `object` of the variables, for which `failure` was `why`."""
     rule = applied.rule
     if why:
-        return finding("RT-POLICY-004", place, f"{rule.id}: {why}")
+        return finding("RT-POLICY-004", place, f"{rule.id}: {why}", _mend(why))
     message = filled(rule.message, {**variables, "params": applied.parameters})
     return Finding(rule=rule.id, severity=applied.severity, place=place, message=message, fix=rule.fix)
+
+
+def _mend(why: str) -> str | None:
+    """Return what helps against a failure; None where the rule's own fix does."""
+    if "budget" in why:
+        return "Go through less in the condition: a narrower part of `fleet`, or two rules instead of one."
+    if "convert" in why:
+        return "Convert only what has been tested, such as with `object.version.matches('^[0-9]+$') && …`."
+    if re.search(r"[Kk]ey|field|[Nn]o such|index", why):
+        return "Guard the condition with `has(...)`, or with `in` or `size(...)` for keys and lists."
+    return None
 
 
 def _ready(

@@ -17,6 +17,8 @@ from ringtide_engine.workflows.check import check
 
 State = Literal["active", "held", "retired"]
 
+_MODELINE = b"# yaml-language-server: $schema=../.ringtide/schemas/device.json\n"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
@@ -50,11 +52,17 @@ def new_entry(files: Mapping[str, bytes], content: bytes, source: str, *, today:
     path = f"devices/{parse_device_id(str(document.data['id']))}.yaml"
     if path in files:
         raise InputError(f"{path} is there already; a device gets another key under another id")
-    outcome = check({**files, path: content}, None, today, engine)
+    added = b"" if b"yaml-language-server" in content else _MODELINE
+    outcome = check({**files, path: added + content}, None, today, engine)
     findings = tuple(each for each in outcome.findings if each.place.path == path)
     if any(each.severity == "error" for each in findings):
-        raise FindingsError(tuple(replace(each, place=replace(each.place, path=source)) for each in findings))
-    return Entry(path=path, content=content, findings=findings)
+        raise FindingsError(tuple(_in_source(each, source, added.count(b"\n")) for each in findings))
+    return Entry(path=path, content=added + content, findings=findings)
+
+
+def _in_source(found: Finding, source: str, added: int) -> Finding:
+    """Place a finding on a new file where its author wrote it, before lines were added on top."""
+    return replace(found, place=replace(found.place, path=source, line=max(1, found.place.line - added)))
 
 
 def find_device(files: Mapping[str, bytes], device: str) -> Device:

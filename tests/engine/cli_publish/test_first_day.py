@@ -74,7 +74,9 @@ def test_what_the_agent_prints_is_what_device_add_takes(
     document = person.capsys.readouterr().out
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(document.encode())))
     person.ringtide("device", "add", "-", "-C", person.fleet)
-    assert (person.fleet / "devices/cam-1.yaml").read_text() == document
+    modeline, _, written = (person.fleet / "devices/cam-1.yaml").read_text().partition("\n")
+    assert modeline == "# yaml-language-server: $schema=../.ringtide/schemas/device.json"
+    assert written == document
     (listed,) = json.loads(person.ringtide("device", "list", "-C", person.fleet, "-o", "json").out)
     assert (listed["id"], listed["labels"], listed["stratum"]) == ("cam-1", {"site": "laboratory"}, "edge-s")
 

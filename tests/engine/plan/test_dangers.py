@@ -170,6 +170,17 @@ def test_dangers_are_shown_where_nothing_can_be_resolved() -> None:
     assert {each.id for each in made.dangers} == {"RT-DANGER-001", "RT-DANGER-009"}
 
 
+@pytest.mark.parametrize("selector", ["{}", "{matchLabels: {}}"])
+def test_an_empty_selector_is_flagged_although_it_is_refused(selector: str) -> None:
+    eu = BASE["cohorts/eu.yaml"].decode()
+    written = f"{eu[: eu.index('selector:')]}selector: {selector}\n"
+    made = report_of(BASE, {**BASE, "cohorts/eu.yaml": written.encode()})
+    assert made.plan is None
+    assert made.has_errors
+    ((found, place),) = [(each.id, each.place) for each in made.dangers]
+    assert (found, place.path) == ("RT-DANGER-008", "cohorts/eu.yaml")
+
+
 def test_a_plan_is_made_although_check_finds_errors() -> None:
     made = report_of(*CASES["a newer opset"][1]())
     assert made.has_errors

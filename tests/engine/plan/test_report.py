@@ -79,6 +79,7 @@ OMITTED: Mapping[str, tuple[str, Callable[[], tuple[Files, Files]], str]] = {
         lambda: (BASE, edited(BASE, FIRST, "site: eu-001", "site: eu-9")),
         "1 device edited",
     ),
+    "a removed rollout": ("unused", lambda: (rolling(), BASE), "rollout digits-1.1.0: 1.1.0 goes to no further ring"),
     "an edited class": (
         "unused",
         lambda: (BASE, edited(BASE, "hardware/edge-l.yaml", "maxOpset: 21", "maxOpset: 22")),
@@ -93,6 +94,26 @@ def test_what_will_not_happen_is_said_with_its_reason(name: str) -> None:
     made = report_of(*make())
     assert any(words in each for each in said(made, kind)), [each.message for each in made.omissions]
     assert all(each.until and each.why for each in made.omissions)
+
+
+@pytest.mark.parametrize(
+    ("head", "devices"),
+    [
+        ({path: each for path, each in BASE.items() if path != PLACED}, 12),
+        (edited(BASE, PLACED, "cohort: all", "cohort: eu"), 6),
+    ],
+    ids=["a removed placement", "another cohort"],
+)
+def test_who_loses_a_model_loses_it_by_the_placement_that_brought_it(head: Files, devices: int) -> None:
+    made = report_of(BASE, head)
+    assert made.plan is not None
+    assert [(each.cause, each.now, each.after) for each in made.plan.rows] == [
+        ("placement digits-everywhere", devices, None)
+    ]
+    (lost,) = [each for each in made.dangers if each.id == "RT-DANGER-021"]
+    assert lost.place.path == PLACED
+    assert lost.message == f"{devices} devices lose digits"
+    assert not any("placement" in each.subject for each in made.omissions)
 
 
 def test_a_quarantined_release_reaches_nobody() -> None:
