@@ -65,7 +65,9 @@ def running(configuration: Configuration) -> Iterator[Running]:
             max_silence_s=configuration.max_silence_s,
         )
         clock, hinted = SystemClock(), threading.Event()
-        service = WorkerProcess(configuration.serve_host, configuration.serve_port)
+        service = WorkerProcess(
+            configuration.serve_host, configuration.serve_port, readable=(str(configuration.state_dir / "blobs"),)
+        )
         try:
             ports = Ports(
                 clock=clock,

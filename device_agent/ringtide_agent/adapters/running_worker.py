@@ -21,7 +21,9 @@ class RunningWorker:
     The system ends the worker when the thread that started it ends, so start it from a thread that stays.
     """
 
-    def __init__(self, command: Sequence[str], listener: socket.socket, session: str) -> None:
+    def __init__(
+        self, command: Sequence[str], listener: socket.socket, session: str, readable: Sequence[str] = ("/",)
+    ) -> None:
         """Start the process.
 
         Raises:
@@ -40,7 +42,7 @@ class RunningWorker:
         }
         try:
             self._process = subprocess.Popen(
-                (*command, *chain.from_iterable(arguments.items())),
+                (*command, *chain.from_iterable(arguments.items()), *(f"--readable={folder}" for folder in readable)),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(listener.fileno(), theirs.fileno()),

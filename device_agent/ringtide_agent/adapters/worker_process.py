@@ -49,16 +49,17 @@ class WorkerProcess:
         host: str = "127.0.0.1",
         port: int = 0,
         *,
+        readable: Sequence[str] = ("/",),
         command: Sequence[str] = COMMAND,
         first_back_off_s: float = FIRST_BACK_OFF_S,
     ) -> None:
-        """Open the listening socket; the first worker starts with the first model.
+        """Open the listening socket; the first worker starts with the first model, and reads beneath `readable` alone.
 
         Raises:
             InputError: The address is not ours to listen on.
             TransientError: Somebody else listens there.
         """
-        self._command, self._first_back_off_s = tuple(command), first_back_off_s
+        self._command, self._readable, self._first_back_off_s = tuple(command), tuple(readable), first_back_off_s
         self._listener = _listen(host, port)
         self._address = (host, int(self._listener.getsockname()[1]))
         self._worker: RunningWorker | None = None
@@ -138,7 +139,7 @@ class WorkerProcess:
         previous, self._answering = self._answering, tuple(model.active.digest for model in wanted.values())
         try:
             if self._worker is None:
-                self._worker = RunningWorker(self._command, self._listener, secrets.token_hex(8))
+                self._worker = RunningWorker(self._command, self._listener, secrets.token_hex(8), self._readable)
             answer = self._worker.shape([_to_wanted(model) for model in wanted.values()], SHAPE_S)
         except TransientError:
             if self._worker is None:

@@ -6,7 +6,7 @@ from time import perf_counter_ns
 
 from ringtide_agent.serve.probe_messages import MAX_REQUEST_BYTES, decode_request, encode_answer
 from ringtide_agent.serve.resident import peak_bytes
-from ringtide_agent.serve.sandbox import confine_probe
+from ringtide_agent.serve.sandbox import close_world, confine_probe
 from ringtide_contract.errors import InputError
 
 BASE_ADDRESS_SPACE_BYTES = 2 * 1024**3
@@ -30,6 +30,7 @@ def main() -> int:
     except InputError as error:
         sys.stderr.write(f"{error}\n")
         return 64
+    close_world(release.files.values())
     answer = try_release(release, Instruments(now_ns=perf_counter_ns, peak_bytes=peak_bytes))
     sys.stdout.buffer.write(encode_answer(answer))
     sys.stdout.buffer.flush()

@@ -1,16 +1,40 @@
-"""Limits that a worker process puts on itself before it parses a model. Linux only."""
+"""Limits that a worker process puts on itself before it parses a model. Linux only.
+
+First `confine_worker` or `confine_probe`, before the runtime is loaded; then, with the runtime loaded, no thread beside
+the first and no model parsed, `close_world`.
+"""
 
 import ctypes
 import os
 import resource
 import signal
 import sys
+from collections.abc import Iterable, Sequence
+
+from ringtide_agent.serve import landlock, seccomp
 
 MAX_OPEN_FILES = 256
 """Connections, model files and the few descriptors of the runtime."""
 
 MAX_WRITTEN_BYTES = 1024 * 1024
 """What a probe may write to its output files: one line and the runtime's complaints."""
+
+RUNTIME_READS = (
+    "/usr/lib",
+    "/usr/share/zoneinfo",
+    "/lib",
+    "/lib64",
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/proc/self",
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/sys/devices/system",
+    "/sys/fs/cgroup",
+    "/dev/null",
+    "/dev/urandom",
+)
+"""What Python, numpy and onnxruntime read beside their own folders."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
@@ -26,6 +50,28 @@ def confine_probe(parent: int, address_space_bytes: int) -> None:
     _confine(signal.SIGKILL, parent)
     _limit(resource.RLIMIT_AS, address_space_bytes)
     _limit(resource.RLIMIT_FSIZE, MAX_WRITTEN_BYTES)
+
+
+def close_world(readable: Iterable[str]) -> None:
+    """Leave this process nothing but its open descriptors, the runtime's files, and `readable`, to read.
+
+    No new file, connection, program or process, as far as the kernel can forbid it; `lacking` says how far that is.
+    """
+    landlock.read_only([*RUNTIME_READS, *filter(None, sys.path), *readable])
+    seccomp.forbid()
+
+
+def lacking() -> Sequence[str]:
+    """Say what of the sandbox this kernel cannot do; empty where it can do everything."""
+    found = []
+    spoken = landlock.version()
+    if not spoken:
+        found.append("no Landlock: a worker may open every file that the agent's user may")
+    elif spoken < landlock.SCOPES_SINCE:
+        found.append(f"Landlock {spoken}: a worker may signal processes of the agent's user")
+    if not seccomp.available():
+        found.append("no seccomp filter: a worker may connect and start programs as far as the service's unit lets it")
+    return found
 
 
 def _confine(at_death_of_parent: signal.Signals, parent: int) -> None:

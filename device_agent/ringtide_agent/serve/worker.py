@@ -1,8 +1,9 @@
 """Entry of the serving process: it inherits a listening socket and a control channel, and opens nothing itself.
 
-`python -m ringtide_agent.serve.worker --listen-fd N --control-fd M --session NAME --parent PID`. It begins to accept once the first
-shape stands, so that callers of a restarted worker wait in the socket's queue instead of hearing that a model is
-unknown. It ends when the control channel closes, after the requests in flight.
+`python -m ringtide_agent.serve.worker --listen-fd N --control-fd M --session NAME --parent PID --readable FOLDER`. Models
+are read beneath the folders that are readable, and nothing else is opened. It begins to accept once the first shape stands, so that
+callers of a restarted worker wait in the socket's queue instead of hearing that a model is unknown. It ends when the control
+channel closes, after the requests in flight.
 """
 
 import argparse
@@ -11,11 +12,12 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Timer
 
 from ringtide_agent.serve.control import MAX_LINE_BYTES, Answer, Count, Shape, decode_command, encode_line
-from ringtide_agent.serve.sandbox import confine_worker
+from ringtide_agent.serve.sandbox import close_world, confine_worker
 from ringtide_contract.errors import InputError
 
 DRAIN_S = 5.0
@@ -25,13 +27,14 @@ INFERENCE_THREADS = 4
 """Above the cores of most devices more threads only wait for one another."""
 
 
-async def _serve(listener: socket.socket, control: socket.socket, session: str) -> None:
+async def _serve(listener: socket.socket, control: socket.socket, session: str, readable: Sequence[str]) -> None:
     # Imported within the limits of the sandbox, and after them: nothing of the runtime runs unconfined.
     from ringtide_agent.serve.agreement import Comparer
     from ringtide_agent.serve.endpoints import Endpoints
     from ringtide_agent.serve.http_server import HttpServer
     from ringtide_agent.serve.lineup import Lineup
 
+    close_world(readable)
     lineup = Lineup(session)
     pool = ThreadPoolExecutor(min(INFERENCE_THREADS, os.cpu_count() or 1), "inference")
     endpoints = Endpoints(lineup, pool, Comparer())
@@ -77,13 +80,14 @@ def main() -> int:
     parser.add_argument("--control-fd", type=int, required=True)
     parser.add_argument("--session", required=True)
     parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--readable", action="append", required=True, metavar="FOLDER")
     arguments = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
     confine_worker(arguments.parent)
     listener = socket.socket(fileno=arguments.listen_fd)
     control = socket.socket(fileno=arguments.control_fd)
     try:
-        asyncio.run(_serve(listener, control, arguments.session))
+        asyncio.run(_serve(listener, control, arguments.session, arguments.readable))
     except (InputError, OSError) as error:
         sys.stderr.write(f"the worker ends: {error}\n")
         sys.stderr.flush()
