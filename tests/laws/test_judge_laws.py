@@ -7,55 +7,18 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakes.judged_rollouts import HOUR, Behaviour, World, fleet, on_stable, plan, ring
+from fakes.judge_strategies import DEVICES, PLANS, SAID, SEEDS, STEPS, behaviour
+from fakes.judged_rollouts import HOUR, World, fleet, on_stable
 from fakes.reporting_devices import STABLE, counters, model
 from ringtide_contract.class_file import ClassFile, ClassRollout, assign
 from ringtide_contract.ids import sha256
 from ringtide_contract.index import IndexRow
-from ringtide_contract.report import ModelReport
 from ringtide_engine.judge.documents import judged_files
 from ringtide_engine.judge.exposure import ring_of
 from ringtide_engine.judge.tally import tally
-from ringtide_engine.model.evidence import Subject
 from ringtide_engine.resolve import resolve
 
 FEW = settings(max_examples=30, deadline=None)
-
-PLANS = st.sampled_from(
-    [
-        plan(ring("canary", "1/10"), ring("pilot", "1/2"), ring("rest", "1")),
-        plan(ring("canary", "1/4"), ring("again", "1/4"), ring("rest", "1")),
-        plan(ring("europe", None, cohort="eu"), ring("half", "1/2"), ring("rest", "1"), control="1/5"),
-        plan(ring("sites", "1/5"), ring("rest", "1"), unit="site"),
-    ]
-)
-DEVICES = st.integers(min_value=0, max_value=40)
-SEEDS = st.integers(min_value=0, max_value=2**32)
-STEPS = st.integers(min_value=1, max_value=5)
-
-SAID = ("confirmed", "confirmed", "confirmed", "probation", "stable", "reverted", "refused", "failing", "silent")
-
-
-def behaviour(seed: int, said: tuple[str, ...] = SAID) -> Behaviour:
-    """Return devices that each do one of `said`, by the seed."""
-
-    def behave(each: Subject) -> ModelReport | None:
-        chosen = random.Random(f"{seed} {each.device}").choice(said)
-        match chosen:
-            case "silent":
-                return None
-            case "stable":
-                return on_stable(each)
-            case "reverted":
-                return model("reverted", STABLE, desired=each.manifest, failed="golden")
-            case "refused":
-                return model("refused", STABLE, desired=each.manifest, failed="budget")
-            case "failing":
-                return model("confirmed", each.manifest, counters(each.manifest, 100, failures=30))
-            case _:
-                return model(chosen, each.manifest, counters(each.manifest))
-
-    return behave
 
 
 def history(world: World, seed: int, steps: int, said: tuple[str, ...] = SAID) -> World:

@@ -1,8 +1,10 @@
 """The published tree: manifests, class files, catalog, index, quarantine list, tiles, and the head over them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ringtide_contract.class_file import ClassFile, ClassRollout
+from ringtide_contract.errors import InputError
 from ringtide_contract.head import TreeHead
 from ringtide_contract.ids import DeviceId, Digest, sha256
 from ringtide_contract.index import CatalogShard, DeviceState, IndexRow, IndexShard
@@ -24,6 +26,7 @@ from ringtide_engine.compile.manifests import Manifests
 from ringtide_engine.model.assignment import ClassAssignment, Resolution
 from ringtide_engine.model.desired import DesiredState, HardwareClass
 from ringtide_engine.model.publication import CompiledTree
+from ringtide_engine.model.quarantined import entry_against
 from ringtide_engine.model.selection import unit_of
 
 
@@ -36,8 +39,10 @@ def compile_tree(state: DesiredState, resolution: Resolution, previous_head: Tre
         previous_head: The head published last; it keeps the number of shards steady while the fleet hovers at a border.
 
     Raises:
-        InputError: A release lacks a budget or an artifact store, which `check` also finds.
+        InputError: A release lacks a budget or an artifact store, or is placed or pinned though it is quarantined;
+            `check` finds these too.
     """
+    _refuse_quarantined(state, resolution)
     manifests = Manifests(state.fleet)
     class_files = make_class_files(state, resolution, manifests)
     rows = make_index_rows(state, resolution, manifests)
@@ -68,14 +73,33 @@ def make_class_files(
     pins only of models that their class lists.
     """
     files: dict[tuple[str, str], ClassFile] = {}
+    banned = _banned_candidates(state, resolution)
     for device, pins in resolution.pinned.items():
         for model in pins:
             class_id = resolution.class_of[device]
             files[class_id, model] = ClassFile(class_id=class_id, model=model, stable=None, rollout=None)
-    for assignment in resolution.assignments:
-        hardware = state.hardware[resolution.classes[assignment.class_id].hardware_class]
+    for each in resolution.assignments:
+        hardware = state.hardware[resolution.classes[each.class_id].hardware_class]
+        assignment = replace(each, rollout=None) if each.rollout and each.rollout.rollout in banned else each
         files[assignment.class_id, assignment.model] = _class_file(assignment, hardware, manifests)
     return files
+
+
+def _banned_candidates(state: DesiredState, resolution: Resolution) -> frozenset[str]:
+    """Return rollouts that bring what another rollout's roll back has banned; the judge ends them in its next round."""
+    under_way = {(each.rollout.rollout, each.model) for each in resolution.assignments if each.rollout}
+    return frozenset(
+        name for name, model in under_way if entry_against(state, model, state.rollouts[name].candidate) is not None
+    )
+
+
+def _refuse_quarantined(state: DesiredState, resolution: Resolution) -> None:
+    stable = {(each.model, each.stable.release.version) for each in resolution.assignments if each.stable}
+    pinned = {(model, pin.release.version) for pins in resolution.pinned.values() for model, pin in pins.items()}
+    for model, version in sorted(stable | pinned):
+        entry = entry_against(state, model, version)
+        if entry is not None:
+            raise InputError(f"{model} {version} is quarantined, yet placed or pinned: {entry.reason.strip()}")
 
 
 def make_index_rows(state: DesiredState, resolution: Resolution, manifests: Manifests) -> Mapping[DeviceId, IndexRow]:

@@ -9,6 +9,7 @@ from ringtide_contract.membership import bucket, salt
 from ringtide_engine.model.assignment import DeviceClass, Resolution
 from ringtide_engine.model.desired import HARDWARE_LABEL, Cohort, DesiredState, Rollout
 from ringtide_engine.model.evidence import Subject
+from ringtide_engine.model.quarantined import entry_against
 from ringtide_engine.model.releases import Release
 from ringtide_engine.model.selection import matches
 from ringtide_engine.model.steady_state import stable_version
@@ -88,12 +89,8 @@ def _is_in(cohort: Cohort, device_class: DeviceClass) -> bool:
 
 
 def _banned(state: DesiredState, candidate: Release) -> str | None:
-    graphs = {variant.file.sha256 for variant in candidate.variants}
-    for entry in state.quarantine:
-        named = entry.subject == "release" and (entry.model, entry.release) == (candidate.model, candidate.version)
-        if named or graphs & set(entry.graphs):
-            return entry.reason
-    return None
+    entry = entry_against(state, candidate.model, candidate.version)
+    return None if entry is None else entry.reason
 
 
 def _bans(state: DesiredState, rollout: Rollout, candidate: Release) -> tuple[Digest, ...] | None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ringtide_contract.quarantine import QuarantineEntry
 from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.finding import Finding
+from ringtide_engine.model.quarantined import entry_against
 from ringtide_engine.model.rules import finding
 from ringtide_engine.model.steady_state import stable_version, unfinished
 from ringtide_engine.validate.members import place_of, served
@@ -14,33 +15,22 @@ def quarantined(state: DesiredState) -> Iterator[Finding]:
     """Yield every use of a quarantined release."""
     for placement in state.placements.values():
         for rollout in unfinished(state, placement):
-            entry = _entry_against(state, placement.model, rollout.candidate)
+            entry = entry_against(state, placement.model, rollout.candidate)
             if entry is not None:
                 place = state.documents[rollout.path].place("/candidate")
                 yield finding("RT-QUARANTINE-001", place, _said(placement.model, rollout.candidate, entry))
         stable = stable_version(state, placement)
         for version in sorted({each for each in (stable, placement.release) if each is not None}):
-            entry = _entry_against(state, placement.model, version)
+            entry = entry_against(state, placement.model, version)
             if entry is not None:
                 place = state.documents[placement.path].place("/release")
                 yield finding("RT-QUARANTINE-002", place, _said(placement.model, version, entry))
     for device in served(state):
         for number, pin in enumerate(device.pins):
-            entry = _entry_against(state, pin.model, pin.release)
+            entry = entry_against(state, pin.model, pin.release)
             if entry is not None:
                 place = place_of(state, device, f"/pins/{number}/release")
                 yield finding("RT-QUARANTINE-003", place, _said(pin.model, pin.release, entry))
-
-
-def _entry_against(state: DesiredState, model: str, version: str) -> QuarantineEntry | None:
-    release = state.releases.get((model, version))
-    graphs = {variant.file.sha256 for variant in release.variants} if release else set()
-    for entry in state.quarantine:
-        if entry.subject == "release" and (entry.model, entry.release) == (model, version):
-            return entry
-        if graphs & set(entry.graphs):
-            return entry
-    return None
 
 
 def _said(model: str, version: str, entry: QuarantineEntry) -> str:
