@@ -196,6 +196,8 @@ def _rollout(
     said = f"rollout {rollout.name} brings {rollout.candidate}; the device's bucket is {place}"
     if progress is None or not progress.rings:
         return [f"{said}; no ring is open yet", *_ahead(case.view, subject, now)], False
+    if progress.candidate != rollout.candidate:
+        return [f"{said}; its rings opened for {progress.candidate}, so none of them exposes anybody"], False
     cuts = [
         f"{ring.name} opens to cohort {ring.cohort}"
         if ring.cohort is not None
