@@ -8,6 +8,7 @@ from ringtide_engine.compile.banned import ban_against
 from ringtide_engine.compile.memberships import is_in
 from ringtide_engine.compile.plan import Comparison
 from ringtide_engine.compile.rows import Going
+from ringtide_engine.compile.said_by_people import said_by_people
 from ringtide_engine.compile.unused import unused_edits
 from ringtide_engine.compile.words import count, some
 from ringtide_engine.model.desired import DesiredState
@@ -17,15 +18,18 @@ from ringtide_engine.model.steady_state import unfinished
 
 def omissions(compared: Comparison) -> Iterator[Omission]:
     """Yield what a change does not do, rollout by rollout and then for the fleet."""
-    after = compared.after.side
+    before, after = compared.before.side, compared.after.side
     if after is None:
         return
     yield from _of_rows(compared)
     yield from _waiting([row for row in compared.rows if row.rollout is not None])
     yield from _rollouts(after.state)
+    yield from said_by_people(after.state)
     for name in sorted(after.state.cohorts):
         if not any(is_in(compared.after, name, class_id) for class_id in after.resolution.classes):
             placed = sorted(each.name for each in after.state.placements.values() if each.cohort == name)
+            if not placed and before is not None and before.state.cohorts.get(name) == after.state.cohorts[name]:
+                continue  # a cohort in reserve is no news
             said = (
                 f"nobody is reached by the placement{'s' * (len(placed) > 1)} {', '.join(placed)}"
                 if placed

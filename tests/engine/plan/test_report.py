@@ -41,6 +41,14 @@ def said(report: PlanReport, kind: str) -> list[str]:
     ]
 
 
+FREEZE = b'freezes: [{from: "2026-12-20", to: "2027-01-06", zone: Europe/Berlin, reason: Holidays}]\n'
+
+
+def stopped(field: str) -> dict[str, bytes]:
+    path = "rollouts/digits-1.1.0.yaml"
+    return {**rolling(), path: rolling()[path] + f'{field}: {{by: "@lena", reason: a look at it}}\n'.encode()}
+
+
 OMITTED: Mapping[str, tuple[str, Callable[[], tuple[Files, Files]], str]] = {
     "held": ("held", lambda: (BASE, edited(rolling(), FIRST, "state: active", "state: held")), "takes no digits 1.1.0"),
     "pinned": ("pinned", lambda: (BASE, pinned(rolling())), "a pin keeps them"),
@@ -80,6 +88,13 @@ OMITTED: Mapping[str, tuple[str, Callable[[], tuple[Files, Files]], str]] = {
         "1 device edited",
     ),
     "a removed rollout": ("unused", lambda: (rolling(), BASE), "rollout digits-1.1.0: 1.1.0 goes to no further ring"),
+    "a paused rollout": ("paused", lambda: (rolling(), stopped("paused")), "digits-1.1.0: no further ring opens"),
+    "an aborted rollout": ("finished", lambda: (rolling(), stopped("abort")), "1.1.0 reaches nobody more"),
+    "a freeze": (
+        "paused",
+        lambda: (rolling(), {**rolling(), "fleet.yaml": rolling()["fleet.yaml"] + FREEZE}),
+        "no ring opens from 2026-12-20 until 2027-01-06, Europe/Berlin",
+    ),
     "an edited class": (
         "unused",
         lambda: (BASE, edited(BASE, "hardware/edge-l.yaml", "maxOpset: 21", "maxOpset: 22")),
@@ -94,6 +109,13 @@ def test_what_will_not_happen_is_said_with_its_reason(name: str) -> None:
     made = report_of(*make())
     assert any(words in each for each in said(made, kind)), [each.message for each in made.omissions]
     assert all(each.until and each.why for each in made.omissions)
+
+
+def test_a_cohort_in_reserve_is_no_news() -> None:
+    reserve = b"apiVersion: ringtide/v1\nkind: Cohort\nname: spare\nselector:\n  matchLabels: {site: nowhere}\n"
+    files = {**BASE, "cohorts/spare.yaml": reserve}
+    assert said(report_of(BASE, files), "emptyCohort")
+    assert not said(report_of(files, {**rolling(), "cohorts/spare.yaml": reserve}), "emptyCohort")
 
 
 @pytest.mark.parametrize(
