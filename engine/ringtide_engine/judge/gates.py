@@ -109,6 +109,15 @@ def _measure(gate: Gate, tallies: Sequence[Tally]) -> _Measure:
                 failed=0,
                 text=f"answered {good} of {requests} requests on {devices(serving)}",
             )
+        case "peakMemory":
+            serving, over = _sum(tallies, "serving"), _sum(tallies, "over_memory")
+            return _Measure(
+                values=(Fraction(over, serving),) if serving else (),
+                devices=serving,
+                requests=_sum(tallies, "requests"),
+                failed=over,
+                text=f"over the memory budget {over} of {devices(serving)} serving",
+            )
         case "agreementWithStable":
             compared, comparing, agreed = (_sum(tallies, name) for name in ("compared", "comparing", "agreed"))
             return _Measure(

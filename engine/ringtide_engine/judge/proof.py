@@ -2,7 +2,7 @@
 
 Both answers are wrong with a chance of at most the gate's `alpha`, each, over the whole life of the rollout, however
 often it is judged; `model/betting.py` has the mathematics and the papers. Devices are the unit. What a device does is
-scored span by span (`judge/scores.py`); for updateSuccess it has one score, 0 or 1. Silence cannot be proven: who is silent now may speak again.
+scored span by span (`judge/scores.py`); for updateSuccess and peakMemory it has one score, 0 or 1. Silence cannot be proven: who is silent now may speak again.
 
 To fail, wealth is spread over the ring as a whole and each of its strata, so that a fault of one kind of device is not
 drowned by the others, and over the spans, most on the first, so that a fault that comes late is found late. To pass,
@@ -125,6 +125,7 @@ def _log_wealth_of_worse(gate: Gate, groups: Sequence[Sequence[Mapping[int, int]
 _FAULTS = {
     "updateSuccess": "devices not confirmed",
     "wentSilent": "devices gone silent",
+    "peakMemory": "devices over the memory budget",
     "inferenceSuccess": "failed requests",
     "p95Latency": "requests over the latency budget",
     "agreementWithStable": "answers other than the stable release's",
@@ -137,6 +138,8 @@ def _spans_of(gate: Gate, tally: Tally) -> list[Scores]:
             return [_zero_one(tally.decided - tally.confirmed, tally.decided)]
         case "wentSilent":
             return []
+        case "peakMemory":
+            return [_zero_one(tally.over_memory, tally.serving)]
         case "inferenceSuccess":
             return [span.failed for span in tally.spans]
         case "p95Latency":

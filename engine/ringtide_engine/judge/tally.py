@@ -224,6 +224,10 @@ def _minus(count: Counters, before: Counters) -> Counters:
     )
 
 
+def _peak(seen: _Seen) -> int:
+    return max((count.peak_memory_bytes for count in seen.counters if count.requests), default=0)
+
+
 def _share_ppm(part: int, whole: int) -> int:
     return part * _MILLION // whole if whole else 0
 
@@ -275,6 +279,8 @@ def _sum(ring: str, stratum: str, arm: Arm, group: Sequence[_Seen], beside: Sequ
         compared=_total(whole for whole, _ in compared),
         agreed=_total(part for _, part in compared),
         agreed_ppm=sum(_share_ppm(part, whole) for whole, part in compared),
+        over_memory=sum(_peak(seen) > seen.subject.budget_bytes for seen in group),
+        peak_memory_bytes=min(max(map(_peak, group)), MAX_INTEGER),
         budget_us=group[0].subject.budget_us,
         latency=_latencies(count.latency for seen in group for count in seen.counters),
         confirmations=tuple(Confirmations(at=at, devices=times[at]) for at in sorted(times)),

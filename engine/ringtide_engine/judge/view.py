@@ -75,6 +75,7 @@ def subjects_of(
             bucket=bucket(view.salt, unit),
             manifest=digests[hardware],
             budget_us=manifests[hardware].budget.p95_latency_us,
+            budget_bytes=manifests[hardware].budget.peak_memory_bytes,
             cohorts=cohorts[resolution.class_of[device]],
             held=resolution.devices[device].state == "held",
         )

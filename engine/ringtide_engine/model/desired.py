@@ -14,6 +14,7 @@ from ringtide_contract.keys import PublicKey
 from ringtide_contract.manifest import Probation
 from ringtide_contract.quarantine import QuarantineEntry
 from ringtide_contract.windows import Window
+from ringtide_engine.model.budgets import DisruptionBudget
 from ringtide_engine.model.finding import Document, Severity
 from ringtide_engine.model.people import Abort, Approval, ApprovalNeed, Freeze, Pause
 from ringtide_engine.model.progress import Progress
@@ -49,6 +50,8 @@ class Fleet:
     """How long `reports` and `evidence` are kept, where the fleet says so."""
     freezes: tuple[Freeze, ...] = ()
     """Periods in which no ring opens."""
+    budgets: tuple[DisruptionBudget, ...] = ()
+    """How many devices of a group may be unavailable at once, over all rollouts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +144,7 @@ class Cohort:
     """Who answers for it."""
 
 
-Metric = Literal["updateSuccess", "inferenceSuccess", "p95Latency", "agreementWithStable", "wentSilent"]
+Metric = Literal["updateSuccess", "inferenceSuccess", "p95Latency", "peakMemory", "agreementWithStable", "wentSilent"]
 """Shares of devices or requests; `p95Latency` is the 95th percentile as a share of the latency budget."""
 
 

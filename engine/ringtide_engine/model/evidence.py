@@ -51,6 +51,8 @@ class Subject:
     """The candidate's manifest for its class."""
     budget_us: int
     """The candidate's latency budget on its hardware."""
+    budget_bytes: int
+    """The candidate's memory budget there."""
     cohorts: frozenset[str]
     """Those cohorts of the plan's rings that it belongs to."""
     held: bool
@@ -213,6 +215,10 @@ class Tally:
     """Hard failed devices: the first few by name."""
     silent: tuple[DeviceId, ...]
     """Devices that went silent: the first few by name."""
+    over_memory: int = 0
+    """Serving devices whose process has needed more memory than its budget."""
+    peak_memory_bytes: int = 0
+    """Most memory that the process of any of them has needed."""
     spans: tuple[Span, ...] = ()
     """How devices fared, span by span of their requests."""
 
@@ -242,6 +248,8 @@ class Tally:
             stratum=fields.text(data, "stratum"),
             arm=cast("Arm", arm),
             budget_us=fields.integer(data, "budgetUs", least=1),
+            over_memory=fields.integer(data, "overMemory"),
+            peak_memory_bytes=fields.integer(data, "peakMemoryBytes"),
             latency=LatencySketch.from_dict(data.get("latency")),
             confirmations=fields.items(data, "confirmations", Confirmations.from_dict),
             waiting=fields.items(data, "waiting", Waiting.from_dict),
@@ -258,6 +266,8 @@ class Tally:
             "stratum": self.stratum,
             "arm": self.arm,
             "budgetUs": self.budget_us,
+            "overMemory": self.over_memory,
+            "peakMemoryBytes": self.peak_memory_bytes,
             "latency": self.latency.to_dict(),
             "confirmations": [item.to_dict() for item in self.confirmations],
             "waiting": [item.to_dict() for item in self.waiting],
@@ -316,6 +326,8 @@ class Evidence:
     """Name and version of the judge."""
     tallies: tuple[Tally, ...]
     """Ordered by ring, stratum and arm; none before the first ring opens."""
+    occupied: Mapping[str, int] | None = None
+    """Group of a disruption budget to its unavailable devices, those of other rollouts among them; None without budgets."""
 
     @property
     def through(self) -> datetime | None:
@@ -338,6 +350,7 @@ class Evidence:
             sources=fields.items(data, "sources", Source.from_dict),
             tool=fields.text(data, "tool"),
             tallies=fields.items(data, "tallies", Tally.from_dict),
+            occupied=None if data.get("occupied") is None else dict(fields.mapping(data, "occupied", _count)),
         )
 
     def to_dict(self) -> dict[str, Json]:
@@ -352,6 +365,7 @@ class Evidence:
             "sources": [source.to_dict() for source in self.sources],
             "tool": self.tool,
             "tallies": [tally.to_dict() for tally in self.tallies],
+            **({} if self.occupied is None else {"occupied": dict(self.occupied)}),
         }
 
 
@@ -371,6 +385,12 @@ def read_evidence(content: bytes) -> tuple[Evidence, Mapping[str, object]]:
 def write_evidence(evidence: Evidence, judged: Mapping[str, Json]) -> bytes:
     """Write an evidence file: the evidence with `judged` beside it (plan, units, result)."""
     return encode({**evidence.to_dict(), **judged})
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise InputError(f"{value!r} is not a number of devices")
+    return value
 
 
 def _member(name: str) -> str:

@@ -13,6 +13,7 @@ _SENSE = {
     "inferenceSuccess": "atLeast",
     "agreementWithStable": "atLeast",
     "p95Latency": "atMost",
+    "peakMemory": "atMost",
     "wentSilent": "atMost",
 }
 

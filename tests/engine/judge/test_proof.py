@@ -199,3 +199,22 @@ def test_where_devices_are_few_a_missed_limit_is_enough():
     world = started(30, ring_plan=plan(*rings)).later(HOUR)
     assert len(world.subjects("canary")) < 10
     assert answer(world.heard(world.exposed_are(serving(5))))[0] == "fail"
+
+
+def hungry(peak: int) -> Callable[[Subject], ModelReport]:
+    return lambda each: model(
+        "confirmed", each.manifest, replace(counters(each.manifest), peak_memory_bytes=peak or each.budget_bytes + 1)
+    )
+
+
+@pytest.mark.parametrize("assurance", ["observed", "proven"])
+def test_devices_over_their_memory_budget_are_counted(assurance: str):
+    limit = replace(gate("peakMemory", "atMost", "5/100"), assurance=assurance)
+    world = canary((limit,))
+    names = [each.device for each in world.subjects("canary")]
+    assert answer(world.heard(hungry(1), only=names))[0] == "pass"
+    several = world.heard(hungry(0), only=names[:30]).heard(hungry(1), only=names[30:])
+    said, text = answer(several)
+    assert said == "fail"
+    assert ("30 of" if assurance == "observed" else "devices over the memory budget") in text
+    assert max(tally.peak_memory_bytes for tally in several.evidence().tallies) > 1
