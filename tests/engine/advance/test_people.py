@@ -2,12 +2,15 @@
 
 import json
 import subprocess
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from fakes.bad_fleets import judged
+from fakes.fleet_files import fleet_files
 from fakes.fleet_pair import FleetPair, bare, fleet_pair
 from fakes.judged_rollouts import confirmed, reverted
 from ringtide_engine.cli.main import ringtide, run
@@ -27,10 +30,8 @@ BY = ("--by", "@lena", "--reason", "the line is being rebuilt")
 def pair(tmp_path: Path) -> FleetPair:
     """Return a fleet whose canary is confirmed and soaked, and whose pilot ring asks for an approval."""
     made = fleet_pair(tmp_path)
-    plan = made.fleet.files(made.head)["rings/standard.yaml"]
-    asking = plan.replace(b"name: pilot", b'name: pilot\n    approval: {from: ["@a", "@b"], least: 1}')
-    assert asking != plan
-    made.change(**{"rings/standard.yaml": asking})
+    path = "rings/standard.yaml"
+    made.change(**{path: asking(made.fleet.files(made.head))[path]})
     made.report(confirmed)
     made.ingest()
     made.advance()
@@ -56,6 +57,26 @@ def tree(pair: FleetPair, tmp_path: Path) -> Path:
     """Return a clone of the fleet with a work tree, and something staged and something changed in it."""
     folder = tmp_path / "desk"
     git(tmp_path, "clone", "-q", str(pair.folders[0]), str(folder))
+    return prepared(folder)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    """Return a work tree as `tree` is one, in which no device has ever spoken."""
+    folder = tmp_path / "alone"
+    files = asking(fleet_files(3, rollout="1.1.0")) | {
+        path: text.encode() for path, text in judged("1.1.0", "rolling", "canary").items()
+    }
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "Begin")
+    return prepared(folder)
+
+
+def prepared(folder: Path) -> Path:
     for key, value in (("user.name", "Lena"), ("user.email", "lena@example.org")):
         git(folder, "config", key, value)
     (folder / "staged.txt").write_text("staged")
@@ -63,6 +84,13 @@ def tree(pair: FleetPair, tmp_path: Path) -> Path:
     with (folder / "fleet.yaml").open("a") as file:
         file.write("# being edited\n")
     return folder
+
+
+def asking(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    plan = files["rings/standard.yaml"]
+    edited = plan.replace(b"name: pilot", b'name: pilot\n    approval: {from: ["@a", "@b"], least: 1}')
+    assert edited != plan
+    return {**files, "rings/standard.yaml": edited}
 
 
 def verb(folder: Path, *arguments: str) -> Result:
@@ -138,51 +166,51 @@ def test_failures_roll_back_a_paused_rollout(pair: FleetPair, tree: Path) -> Non
     assert len(pair.state.quarantine) == 1
 
 
-def test_a_commit_takes_along_nothing_else(tree: Path) -> None:
-    done = verb(tree, "pause", NAME, *BY, "--commit")
+def test_a_commit_takes_along_nothing_else(desk: Path) -> None:
+    done = verb(desk, "pause", NAME, *BY, "--commit")
     assert done.exit_code == 0, done.output
-    assert git(tree, "show", "--format=", "--name-only").split() == [ROLLOUT]
-    assert git(tree, "status", "--porcelain").splitlines() == [" M fleet.yaml", "A  staged.txt"]
-    assert git(tree, "symbolic-ref", "--short", "HEAD").strip() == "main"
+    assert git(desk, "show", "--format=", "--name-only").split() == [ROLLOUT]
+    assert git(desk, "status", "--porcelain").splitlines() == [" M fleet.yaml", "A  staged.txt"]
+    assert git(desk, "symbolic-ref", "--short", "HEAD").strip() == "main"
 
 
-def test_a_dry_run_prints_the_file_and_writes_nothing(tree: Path) -> None:
-    before = (tree / ROLLOUT).read_bytes()
-    done = verb(tree, "pause", NAME, *BY, "--dry-run", "--commit")
+def test_a_dry_run_prints_the_file_and_writes_nothing(desk: Path) -> None:
+    before = (desk / ROLLOUT).read_bytes()
+    done = verb(desk, "pause", NAME, *BY, "--dry-run", "--commit")
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith(before.decode())
     assert 'paused: {by: "@lena", reason: "the line is being rebuilt", since: 20' in done.stdout
-    assert (tree / ROLLOUT).read_bytes() == before
-    assert "Pause" not in git(tree, "log", "-1", "--format=%s")
+    assert (desk / ROLLOUT).read_bytes() == before
+    assert "Pause" not in git(desk, "log", "-1", "--format=%s")
 
 
-def test_a_file_with_changes_of_its_own_is_not_committed_along(tree: Path) -> None:
-    with (tree / ROLLOUT).open("a") as file:
+def test_a_file_with_changes_of_its_own_is_not_committed_along(desk: Path) -> None:
+    with (desk / ROLLOUT).open("a") as file:
         file.write("# mine\n")
-    before = (tree / ROLLOUT).read_bytes()
-    assert run(["rollout", "pause", NAME, *BY, "--commit", "-C", str(tree)]) == 1
-    assert (tree / ROLLOUT).read_bytes() == before
-    assert run(["rollout", "pause", NAME, *BY, "-C", str(tree)]) == 0
-    assert (tree / ROLLOUT).read_text().endswith("# mine\n")
+    before = (desk / ROLLOUT).read_bytes()
+    assert run(["rollout", "pause", NAME, *BY, "--commit", "-C", str(desk)]) == 1
+    assert (desk / ROLLOUT).read_bytes() == before
+    assert run(["rollout", "pause", NAME, *BY, "-C", str(desk)]) == 0
+    assert (desk / ROLLOUT).read_text().endswith("# mine\n")
 
 
-def test_a_hook_that_refuses_leaves_the_file_as_it_was(tree: Path) -> None:
-    hook = tree / ".git/hooks/pre-commit"
+def test_a_hook_that_refuses_leaves_the_file_as_it_was(desk: Path) -> None:
+    hook = desk / ".git/hooks/pre-commit"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\necho no such change >&2\nexit 1\n")
     hook.chmod(0o755)
-    before = (tree / ROLLOUT).read_bytes()
-    refused = verb(tree, "pause", NAME, *BY, "--commit")
+    before = (desk / ROLLOUT).read_bytes()
+    refused = verb(desk, "pause", NAME, *BY, "--commit")
     assert "no such change" in str(refused.exception)
-    assert (tree / ROLLOUT).read_bytes() == before
-    assert git(tree, "status", "--porcelain").splitlines() == [" M fleet.yaml", "A  staged.txt"]
+    assert (desk / ROLLOUT).read_bytes() == before
+    assert git(desk, "status", "--porcelain").splitlines() == [" M fleet.yaml", "A  staged.txt"]
 
 
-def test_without_a_branch_nothing_is_committed(tree: Path) -> None:
-    git(tree, "checkout", "-q", "--detach")
-    refused = verb(tree, "pause", NAME, *BY, "--commit")
+def test_without_a_branch_nothing_is_committed(desk: Path) -> None:
+    git(desk, "checkout", "-q", "--detach")
+    refused = verb(desk, "pause", NAME, *BY, "--commit")
     assert "no branch is checked out" in str(refused.exception)
-    assert b"paused" not in (tree / ROLLOUT).read_bytes()
+    assert b"paused" not in (desk / ROLLOUT).read_bytes()
 
 
 APPROVE = ("--by", "@a", "--role", "operations")
@@ -204,12 +232,12 @@ APPROVE = ("--by", "@a", "--role", "operations")
     ],
 )
 def test_mistakes_are_said_and_change_nothing(
-    tree: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+    desk: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
 ) -> None:
-    before = (tree / ROLLOUT).read_bytes()
-    assert run(["rollout", *arguments, "-C", str(tree)]) == 1
+    before = (desk / ROLLOUT).read_bytes()
+    assert run(["rollout", *arguments, "-C", str(desk)]) == 1
     assert said in capsys.readouterr().err
-    assert (tree / ROLLOUT).read_bytes() == before
+    assert (desk / ROLLOUT).read_bytes() == before
 
 
 def test_a_finished_rollout_and_a_second_word_are_refused(
@@ -261,27 +289,27 @@ candidate: "1.1.0"
     ids=["none", "empty", "flow", "flow with a comma", "block", "indented"],
 )
 @pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
-def test_comments_and_layout_stay(tree: Path, approvals: bytes, added: str | None, newline: bytes) -> None:
+def test_comments_and_layout_stay(desk: Path, approvals: bytes, added: str | None, newline: bytes) -> None:
     before = (LAID_OUT % approvals).replace(b"\n", newline)
-    (tree / ROLLOUT).write_bytes(before)
-    where = ["-C", str(tree)]
+    (desk / ROLLOUT).write_bytes(before)
+    where = ["-C", str(desk)]
     assert run(["rollout", "approve", NAME, "--ring", "pilot", *APPROVE, *where]) == 0
-    approved = (tree / ROLLOUT).read_bytes()
+    approved = (desk / ROLLOUT).read_bytes()
     assert added is None or added.encode() in approved.replace(b"\r\n", b"\n")
     assert run(["rollout", "pause", NAME, *BY, *where]) == 0
     assert run(["rollout", "resume", NAME, *where]) == 0
-    assert (tree / ROLLOUT).read_bytes() == approved
+    assert (desk / ROLLOUT).read_bytes() == approved
     kept = [line for line in before.split(newline) if not line.startswith(b"approvals")]
     assert [line for line in kept if line not in approved.split(newline)] == []
     assert approved.count(newline) == approved.count(b"\n")
 
 
-def test_a_document_in_one_line_is_left_to_people(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_document_in_one_line_is_left_to_people(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = b'{apiVersion: ringtide/v1, kind: Rollout, name: digits-1.1.0, placement: digits-everywhere, candidate: "1.1.0", ringPlan: standard}\n'
-    (tree / ROLLOUT).write_bytes(line)
-    assert run(["rollout", "pause", NAME, *BY, "-C", str(tree)]) == 1
+    (desk / ROLLOUT).write_bytes(line)
+    assert run(["rollout", "pause", NAME, *BY, "-C", str(desk)]) == 1
     assert "edit it by hand" in capsys.readouterr().err
-    assert (tree / ROLLOUT).read_bytes() == line
+    assert (desk / ROLLOUT).read_bytes() == line
 
 
 def test_history_lists_every_verdict_with_its_commit(pair: FleetPair, tree: Path) -> None:
