@@ -86,7 +86,7 @@ def _utf16(key: object) -> bytes:
 
 
 def _carried(text: str) -> str:
-    if _SURROGATE.search(text):
+    if not text.isascii() and _SURROGATE.search(text):
         raise InputError("a string holds a lone surrogate, which UTF-8 cannot carry")
     return text
 

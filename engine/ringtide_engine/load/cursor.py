@@ -49,7 +49,7 @@ class Cursor:
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the plain value of a field."""
-        value = self.child(key).value
+        value = self.value.get(key) if isinstance(self.value, Mapping) else None
         return default if value is None else value
 
     def read(self, key: str, parse: Callable[[Any], T], default: Any = None) -> T:
@@ -58,7 +58,10 @@ class Cursor:
         Raises:
             MisfitError: `parse` refuses it.
         """
-        return Cursor(self.get(key, default), f"{self.pointer}/{escape(key)}").parse(parse)
+        try:
+            return parse(self.get(key, default))
+        except InputError as error:
+            raise MisfitError(f"{self.pointer}/{escape(key)}", str(error)) from error
 
     def parse(self, parse: Callable[[Any], T]) -> T:
         """Return the value, parsed.

@@ -1,11 +1,17 @@
 """Device inventories in JSON Lines: the same fields and the same rules as a YAML file a device."""
 
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
 from ringtide_contract.canonical import decode
 from ringtide_contract.errors import InputError
 from ringtide_engine.load.cursor import Cursor, MisfitError
 from ringtide_engine.load.documents import Parsed
 from ringtide_engine.load.inventory import device
-from ringtide_engine.load.schemas import mistakes
+from ringtide_engine.load.schemas import fits, mistakes
 from ringtide_engine.model.desired import Device
 from ringtide_engine.model.finding import Document, Finding, Place
 from ringtide_engine.model.rules import finding
@@ -20,12 +26,19 @@ MAX_FINDINGS = 100
 """An inventory with more mistakes was made by a broken program; the first ones show it."""
 
 
-def device_lines(path: str, content: bytes) -> tuple[list[Device], list[Finding]]:
+_HEAD = MappingProxyType({"apiVersion": "ringtide/v1", "kind": "Device"})
+"""Fields that a line need not write."""
+
+
+def device_lines(
+    path: str, content: bytes, known: Mapping[bytes, Device] = MappingProxyType({})
+) -> tuple[list[Device], list[Finding]]:
     """Read one device a line; empty lines are skipped.
 
     Args:
         path: Path for findings.
         content: The file.
+        known: Lines that have been read before, of whatever file, to what they say.
 
     Returns:
         The devices that could be read, and what is wrong with the others.
@@ -40,6 +53,10 @@ def device_lines(path: str, content: bytes) -> tuple[list[Device], list[Finding]
             continue
         if len(findings) >= MAX_FINDINGS:
             break
+        read = _moved(known[line], path, number) if line in known else _plainly(path, number, line)
+        if read is not None:
+            devices.append(read)
+            continue
         try:
             data = decode(line, limit=MAX_LINE_BYTES)
         except InputError as error:
@@ -57,10 +74,46 @@ def device_lines(path: str, content: bytes) -> tuple[list[Device], list[Finding]
     return devices, findings
 
 
+def known_lines(content: bytes, devices: list[Device]) -> Mapping[bytes, Device]:
+    """Return the lines of an inventory with the devices that `device_lines` read from them."""
+    lines = content.split(b"\n")
+    return {lines[int(each.pointer[1:])]: each for each in devices}
+
+
+def _moved(device: Device, path: str, number: int) -> Device:
+    pointer = f"/{number - 1}"
+    same = device.path == path and device.pointer == pointer
+    return device if same else replace(device, path=path, pointer=pointer)
+
+
+def _plainly(path: str, number: int, line: bytes) -> Device | None:
+    """Read a line that is right in every respect, as nearly all are; None sends it the slow way, which says why not.
+
+    What `decode` refuses beyond this fits no field of a device: the schema has no numbers, and every text is held to
+    its pattern, or is a key in ASCII.
+    """
+    if len(line) > MAX_LINE_BYTES:
+        return None
+    try:
+        data = json.loads(line.decode("utf-8"), object_pairs_hook=_unique)
+        if not isinstance(data, dict) or not fits("Device", {**_HEAD, **data}):
+            return None
+        return device(path, Cursor(data), pointer=f"/{number - 1}")
+    except (ValueError, RecursionError, MisfitError):
+        return None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member stands twice")
+    return members
+
+
 def _mistakes(path: str, number: int, data: object) -> tuple[Finding, ...]:
     if not isinstance(data, dict):
         return (finding("RT-DEVICE-006", Place(path=path, line=number), "the line is not a JSON object"),)
-    whole = {"apiVersion": "ringtide/v1", "kind": "Device", **data}
+    whole = {**_HEAD, **data}
     marks = {"": (number, 1)}
     document = Document(path=path, kind="Device", data=whole, marks=marks)
     return mistakes(document, Parsed(data=whole, marks=marks, unquoted={}))

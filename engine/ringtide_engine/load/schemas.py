@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
+import jsonschema_rs
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 from referencing import Registry
@@ -60,8 +61,25 @@ def validator(kind: str) -> Draft7Validator:
     return Draft7Validator(json.loads(schema_text(SCHEMA_FILES[kind])), registry=registry)
 
 
+@cache
+def _gate(kind: str) -> jsonschema_rs.Draft7Validator:
+    """Return the compiled form of the same schema: a hundred times as fast, and it only ever says yes."""
+    shared = jsonschema_rs.Registry([(SHARED, json.loads(schema_text(SHARED)))], draft=jsonschema_rs.Draft7)
+    return jsonschema_rs.Draft7Validator(json.loads(schema_text(SCHEMA_FILES[kind])), registry=shared)
+
+
+def fits(kind: str, data: object) -> bool:
+    """Tell whether plain data certainly fits the schema of a kind; where it does not, `mistakes` has the last word."""
+    try:
+        return _gate(kind).is_valid(data)
+    except ValueError:  # a value that JSON does not have
+        return False
+
+
 def mistakes(document: Document, parsed: Parsed) -> tuple[Finding, ...]:
     """Return what the schema of the document's kind says against it, in the order of the file."""
+    if fits(document.kind, parsed.data):
+        return ()
     found: list[Finding] = []
     for error in validator(document.kind).iter_errors(parsed.data):
         found.extend(_explain(error, document, parsed.unquoted))

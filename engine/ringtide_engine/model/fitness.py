@@ -1,5 +1,7 @@
 """Whether a variant of a release runs on a hardware class."""
 
+from functools import lru_cache
+
 from packaging.specifiers import InvalidSpecifier, Specifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
@@ -28,6 +30,7 @@ def unmet(variant: Variant, hardware: HardwareClass) -> tuple[str, ...]:
     return tuple(reasons)
 
 
+@lru_cache(maxsize=1024)  # a fleet names few ranges, and asks of the same two for every release and class
 def ranges_overlap(one: str, other: str) -> bool:
     """Tell whether two version ranges (PEP 440) share a version.
 

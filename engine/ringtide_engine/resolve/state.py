@@ -82,11 +82,12 @@ def rollout_units(
             continue
         if choices.of(placement.model, rollout.candidate, device_class.hardware_class) is None:
             continue
-        units.setdefault(device_class.stratum, []).extend(
-            (device, unit_of(resolution.devices[device], plan.unit))
-            for device in device_class.devices
-            if placement.model not in resolution.pinned.get(device, {})
-        )
+        devices = device_class.devices
+        if resolution.pinned:
+            devices = tuple([each for each in devices if placement.model not in resolution.pinned.get(each, {})])
+        alone = plan.unit == "device"
+        named = devices if alone else [unit_of(resolution.devices[each], plan.unit) for each in devices]
+        units.setdefault(device_class.stratum, []).extend(zip(devices, named, strict=True))
     return {stratum: tuple(sorted(units[stratum])) for stratum in sorted(units)}
 
 

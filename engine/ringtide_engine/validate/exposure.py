@@ -1,14 +1,16 @@
 """Whom the rings of a rollout would reach, by the same arithmetic as the judge's."""
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 
+from ringtide_contract.ids import DeviceId
 from ringtide_contract.membership import EVERYBODY, Cut, bucket, control_cut, opening_cut, salt
 from ringtide_engine.model.desired import DesiredState, Device, Placement, Ring, RingPlan, Rollout
 from ringtide_engine.model.fitness import unmet
-from ringtide_engine.model.selection import labels_of, stratum_of
+from ringtide_engine.model.selection import labels_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,44 +33,68 @@ def reaches(
     placement: Placement,
     plan: RingPlan,
     members: Mapping[str, Sequence[Device]],
+    strata: Mapping[DeviceId, str],
 ) -> tuple[Reach, ...]:
-    """Return what every ring of a rollout reaches, in order; a pinned device stays where it is."""
-    devices = [each for each in members.get(placement.cohort, ()) if _may_take(state, each, placement, rollout)]
+    """Return what every ring of a rollout reaches, in order; a pinned device stays where it is.
+
+    Args:
+        state: The desired state.
+        rollout: The rollout.
+        placement: What it changes.
+        plan: Its rings.
+        members: Devices of every cohort in use.
+        strata: Stratum of every device that is not retired.
+    """
+    able = _able(state, placement, rollout)
     text = salt(state.fleet.name, rollout.name, rollout.candidate)
-    unit_of = {each.id: _unit(each, plan.unit) for each in devices}
-    bucket_of = {unit: bucket(text, unit) for unit in sorted(set(unit_of.values()))}
-    stratum = {each.id: stratum_of(each, state.fleet.strata) for each in devices}
-    units: dict[str, set[str]] = {}
-    for each in devices:
-        units.setdefault(stratum[each.id], set()).add(unit_of[each.id])
-    buckets = {name: [bucket_of[unit] for unit in sorted(within)] for name, within in units.items()}
-    active = {each.id for each in devices if each.state == "active"}
-    borders = {name: control_cut(within, plan.control) for name, within in buckets.items()}
-    control = {each for each in active if bucket_of[unit_of[each]] >= borders[stratum[each]]}
-    exposed: set[str] = set()
-    answer: list[Reach] = []
-    for ring in plan.rings:
-        cuts = _cuts(plan, ring, buckets)
-        chosen = {each.id for each in members.get(ring.cohort, ())} if ring.cohort else stratum.keys()
-        inside = {each for each in unit_of if bucket_of[unit_of[each]] < cuts[stratum[each]] and each in chosen}
-        answer.append(
-            Reach(
-                own=len((inside - exposed) & active),
-                before=len(exposed & active),
-                control=len(control - exposed - inside),
-                effective=_effective(ring, buckets),
-            )
-        )
-        exposed |= inside
-    return tuple(answer)
+    units: dict[str, dict[str, int]] = {}
+    chosen = [{each.id for each in members.get(ring.cohort, ())} if ring.cohort else None for ring in plan.rings]
+    everywhere = (True,) * len(plan.rings) if not any(ring.cohort for ring in plan.rings) else None
+    active: dict[tuple[str, tuple[bool, ...]], list[int]] = {}  # buckets by stratum and the rings that choose it
+    for each in members.get(placement.cohort, ()):
+        if each.hardware_class not in able or any(pin.model == placement.model for pin in each.pins):
+            continue
+        name, unit = strata[each.id], _unit(each, plan.unit)
+        known = units.setdefault(name, {})
+        if unit not in known:
+            known[unit] = bucket(text, unit)
+        if each.state == "active":
+            inside = everywhere or tuple([one is None or each.id in one for one in chosen])
+            active.setdefault((name, inside), []).append(known[unit])
+    buckets = {name: list(known.values()) for name, known in units.items()}
+    cuts = [_cuts(plan, ring, buckets) for ring in plan.rings]
+    counts = [_Counts() for _ in plan.rings]
+    for (name, inside), places in active.items():
+        places.sort()
+        border, reached = bisect_left(places, control_cut(buckets[name], plan.control)), 0
+        for each_counts, cut, chooses in zip(counts, cuts, inside, strict=True):
+            exposed = max(reached, bisect_left(places, cut[name])) if chooses else reached
+            each_counts.own += exposed - reached
+            each_counts.before += reached
+            each_counts.control += len(places) - max(border, exposed)
+            reached = exposed
+    return tuple(
+        Reach(own=each.own, before=each.before, control=each.control, effective=_effective(ring, buckets))
+        for ring, each in zip(plan.rings, counts, strict=True)
+    )
 
 
-def _may_take(state: DesiredState, device: Device, placement: Placement, rollout: Rollout) -> bool:
-    if any(pin.model == placement.model for pin in device.pins):
-        return False
+@dataclass(slots=True)
+class _Counts:
+    """What has been counted for a ring, stratum after stratum."""
+
+    own: int = 0
+    before: int = 0
+    control: int = 0
+
+
+def _able(state: DesiredState, placement: Placement, rollout: Rollout) -> frozenset[str]:
+    """Return the hardware classes that some variant of the candidate fits."""
     release = state.releases.get((placement.model, rollout.candidate))
-    hardware = state.hardware.get(device.hardware_class)
-    return bool(release and hardware and any(not unmet(each, hardware) for each in release.variants))
+    variants = release.variants if release else ()
+    return frozenset(
+        name for name, hardware in state.hardware.items() if any(not unmet(each, hardware) for each in variants)
+    )
 
 
 def _unit(device: Device, unit: str) -> str:

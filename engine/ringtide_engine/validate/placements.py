@@ -1,5 +1,6 @@
 """Placements: one answer for every device and model, and cohorts that choose somebody."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from ringtide_engine.model.desired import DesiredState, Device
@@ -11,10 +12,11 @@ from ringtide_engine.validate.members import served
 def placements(state: DesiredState, members: Mapping[str, Sequence[Device]]) -> Iterator[Finding]:
     """Yield overlaps of placements, and cohorts in use that choose nobody."""
     taken: dict[tuple[str, str], str] = {}
+    placed = Counter(each.model for each in state.placements.values())
     for name in sorted(state.placements):
         placement = state.placements[name]
         overlaps: dict[str, list[str]] = {}
-        for device in members.get(placement.cohort, ()):
+        for device in members.get(placement.cohort, ()) if placed[placement.model] > 1 else ():
             other = taken.setdefault((device.id, placement.model), name)
             if other != name:
                 overlaps.setdefault(other, []).append(device.id)

@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
+from ringtide_contract.ids import DeviceId
 from ringtide_engine.model.desired import DesiredState, Device, Placement, Rollout
 from ringtide_engine.model.finding import Finding
 from ringtide_engine.model.proving import evidence_needed, why_unprovable
 from ringtide_engine.model.rules import finding
+from ringtide_engine.model.selection import stratum_of
 from ringtide_engine.model.steady_state import stable_version, unfinished
 from ringtide_engine.validate.exposure import reaches
+from ringtide_engine.validate.members import served
 from ringtide_engine.validate.words import percent
 
 TOLERATED_EXCESS = 2
@@ -23,6 +26,7 @@ def rollouts(state: DesiredState, members: Mapping[str, Sequence[Device]]) -> It
             place = state.documents[rollout.path].place("/candidate")
             message = f"{rollout.name} was judged with {progress.candidate}, and brings {rollout.candidate}"
             yield finding("RT-ROLLOUT-004", place, message)
+    strata = {each.id: stratum_of(each, state.fleet.strata) for each in served(state)} if state.rollouts else {}
     for placement in state.placements.values():
         under_way = unfinished(state, placement)
         for other, rollout in pairwise(under_way):
@@ -34,18 +38,22 @@ def rollouts(state: DesiredState, members: Mapping[str, Sequence[Device]]) -> It
                 message = f"{placement.name} already runs {placement.model} {rollout.candidate}"
                 yield finding("RT-ROLLOUT-002", place, message)
             if rollout.name not in state.progress:  # rings that have opened are facts
-                yield from _rings(state, rollout, placement, members)
+                yield from _rings(state, rollout, placement, members, strata)
 
 
 def _rings(
-    state: DesiredState, rollout: Rollout, placement: Placement, members: Mapping[str, Sequence[Device]]
+    state: DesiredState,
+    rollout: Rollout,
+    placement: Placement,
+    members: Mapping[str, Sequence[Device]],
+    strata: Mapping[DeviceId, str],
 ) -> Iterator[Finding]:
     plan = state.ring_plans.get(rollout.ring_plan)
     if plan is None or not members.get(placement.cohort):
         return
     document = state.documents[plan.path]
     for number, (ring, reach) in enumerate(
-        zip(plan.rings, reaches(state, rollout, placement, plan, members), strict=True)
+        zip(plan.rings, reaches(state, rollout, placement, plan, members, strata), strict=True)
     ):
         if ring.share is not None and reach.effective > TOLERATED_EXCESS * ring.share:
             message = f"{ring.name} reaches {percent(reach.effective)} for {rollout.name}, not {percent(ring.share)}"

@@ -97,7 +97,7 @@ def check(
     if loaded.state is None:
         return _outcome(None, None, loaded.findings, (), ())
     state = loaded.state
-    base = load_desired(base_files).state if base_files is not None else None
+    base = load_desired(base_files, loaded).state if base_files is not None else None
     shipped = rule_library() if library is None else library
     rules, mistaken = _rules(files, shipped)
     mistyped = _mistyped(state, rules, engine)
