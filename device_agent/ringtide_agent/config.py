@@ -1,28 +1,27 @@
-"""`agent.toml`: read, completed, typed. Each stage is a type, and the last is all that the agent sees.
+"""The configuration: read, completed, typed. Each stage is a type, and the last is all that the agent sees.
 
-A `Fragment` is what the file says, its names and kinds checked. `Inputs` have every value, from the file or by default.
+`Written` is one value and where it stands, its name and kind checked. `Inputs` have every value, written or by default.
 `Configuration` has every value in its final type, checked against the others.
 """
 
-import re
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NewType
+from typing import Any
 
+from ringtide_agent.adapters.config_layers import (
+    Written,
+    full_name,
+    read_environment,
+    read_folder,
+    read_settings,
+    read_toml,
+    variable,
+)
 from ringtide_agent.adapters.git_session import GitAccess
 from ringtide_contract.errors import InputError
 from ringtide_contract.ids import DeviceId, parse_device_id, parse_name
-
-MAX_CONFIG_BYTES = 64 * 1024
-
-Fragment = NewType("Fragment", Mapping[str, Mapping[str, Any]])
-"""Table to key to value, as written in one file; keys outside a table stand under ``""``."""
-
-Inputs = NewType("Inputs", Mapping[str, Mapping[str, Any]])
-"""The same, complete: a key that is not required and has no default is None."""
 
 _ACCESS = {"tls_certificate": None, "tls_key": None, "tls_authority": None, "ssh_key": None, "ssh_known_hosts": None}
 _REQUIRED = object()
@@ -32,8 +31,8 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "fleet": _REQUIRED,
         "device": _REQUIRED,
         "hardware_class": _REQUIRED,
-        "state_dir": _REQUIRED,
-        "key_file": _REQUIRED,
+        "state_dir": "/var/lib/ringtide",
+        "key_file": "/etc/ringtide/device.key",
     },
     "publication": {"url": _REQUIRED, "branch": "published", **_ACCESS},
     "reports": {"url": _REQUIRED, **_ACCESS},
@@ -55,10 +54,30 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "tls_key": None,
         "tls_authority": None,
     },
+    "metrics": {"file": None},
     "limits": {"fetch_deadline_s": 300, "disk_reserve_mib": 32, "least_rate_bytes_s": 4096},
 }
 
 _ARTIFACT_SCHEMES = ("https", "http", "file")
+
+KNOWN: Mapping[str, Mapping[str, type]] = {
+    table: {key: str if value is None or value is _REQUIRED else type(value) for key, value in values.items()}
+    for table, values in _DEFAULTS.items()
+}
+"""Every key that can be set, and the kind it takes."""
+
+DEFAULT = "default"
+"""The place of a value that nobody wrote."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """Every value, written or by default."""
+
+    values: Mapping[str, Mapping[str, Any]]
+    """Table to key to value; a key that is not required and has no default is None."""
+    places: Mapping[tuple[str, str], str]
+    """Table and key to where the value stands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +144,8 @@ class Configuration:
     """Port that inference is served on; 0 for a free one."""
     hints: Hints | None
     """Where hints to poll come from; None for nowhere."""
+    metrics_file: Path | None
+    """Where figures for node_exporter are written; None for nowhere."""
     fetch_deadline_s: int
     """For a fetch of a publication and all that is read of it."""
     disk_reserve_bytes: int
@@ -138,109 +159,117 @@ class Configuration:
         return self.state_dir / "trust"
 
 
-def load_configuration(path: Path) -> Configuration:
-    """Read a configuration file.
+def load_configuration(
+    path: Path, environment: Mapping[str, str] | None = None, settings: Iterable[str] = ()
+) -> Configuration:
+    """Read the configuration: a file, conf.d beside it, the environment, `table.key=value`; the later layer wins.
 
     Raises:
-        InputError: No such file, not TOML, an unknown or missing key, or a value that cannot be.
+        InputError: No such file, not TOML, an unknown or missing key, or a value that cannot be; it names the place.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_CONFIG_BYTES + 1)
-    except OSError as error:
-        raise InputError(
-            f"{path}: {error.strerror}. fix: name the file that `ringtide-agent enroll` wrote with --config"
-        ) from error
-    if len(content) > MAX_CONFIG_BYTES:
-        raise InputError(f"{path}: larger than {MAX_CONFIG_BYTES} bytes")
-    try:
-        return configuration(inputs(fragment(content.decode("utf-8"))))
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8") from error
-    except InputError as error:
-        raise InputError(f"{path}:{error}") from error
+    return configuration(load_inputs(path, environment, settings))
 
 
-def fragment(text: str) -> Fragment:
-    """Read the text of a configuration file.
+def load_inputs(path: Path, environment: Mapping[str, str] | None = None, settings: Iterable[str] = ()) -> Inputs:
+    """Read all layers and complete them, each value with the place it came from.
 
     Raises:
-        InputError: Not TOML, an unknown key, or a value of another kind than the key takes; it begins with the line.
+        InputError: As `load_configuration`, but for values that cannot be.
     """
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"line (\d+)", str(error))
-        raise InputError(f"{line[1] if line else 1}: not TOML: {error}") from error
-    result: dict[str, dict[str, Any]] = {"": {}}
-    for name, value in document.items():
-        if isinstance(value, dict):
-            if name not in _DEFAULTS:
-                raise _unknown(text, "", name, [table for table in _DEFAULTS if table])
-            result[name] = value
-        else:
-            result[""][name] = value
-    for table, values in result.items():
-        for key, value in values.items():
-            if key not in _DEFAULTS[table]:
-                raise _unknown(text, table, key, list(_DEFAULTS[table]))
-            kind = _kind(table, key)
-            if type(value) is not kind:
-                raise InputError(f"{_line(text, table, key)}: {_full(table, key)} takes {_KINDS[kind]}, not {value!r}")
-    return Fragment(result)
+    layers = (
+        read_folder(path, KNOWN),
+        read_environment(environment or {}, KNOWN),
+        read_settings(settings, KNOWN),
+    )
+    return complete([written for layer in layers for written in layer], str(path))
 
 
-def inputs(written: Fragment) -> Inputs:
-    """Complete a fragment with the defaults.
+def configuration_of(text: str, name: str) -> Configuration:
+    """Read the text of one file alone, which is called `name` in errors.
+
+    Raises:
+        InputError: As `load_configuration`.
+    """
+    return configuration(complete(read_toml(text, name, KNOWN), name))
+
+
+def complete(layers: Iterable[Written], name: str) -> Inputs:
+    """Complete what is written with the defaults.
 
     Raises:
         InputError: A key that has no default is missing.
     """
-    result = {table: {**defaults, **written.get(table, {})} for table, defaults in _DEFAULTS.items()}
-    missing = [_full(table, key) for table, values in result.items() for key in values if values[key] is _REQUIRED]
+    values = {table: dict(defaults) for table, defaults in _DEFAULTS.items()}
+    places = {(table, key): DEFAULT for table, keys in _DEFAULTS.items() for key in keys}
+    for written in layers:
+        values[written.table][written.key] = written.value
+        places[written.table, written.key] = written.place
+    missing = [full_name(table, key) for table, key in places if values[table][key] is _REQUIRED]
     if missing:
-        raise InputError(f" missing: {', '.join(missing)}")
-    return Inputs(result)
+        variables = ", ".join(variable(*name.rpartition(".")[::2]) for name in missing)
+        raise InputError(f"{name}: missing: {', '.join(missing)}. fix: write them there, or set {variables}")
+    return Inputs(values=values, places=places)
 
 
 def configuration(given: Inputs) -> Configuration:
     """Give every value its final type.
 
     Raises:
-        InputError: A value that cannot be, or two that do not go together.
+        InputError: A value that cannot be, or two that do not go together; it begins with the place.
     """
-    top, mqtt, artifacts = given[""], given["mqtt"], given["artifacts"]
-    schemes = tuple(scheme for scheme in _ARTIFACT_SCHEMES if scheme in artifacts["schemes"])
-    if not schemes or len(schemes) != len(artifacts["schemes"]):
-        raise InputError(f" artifacts.schemes are some of {', '.join(_ARTIFACT_SCHEMES)}, not {artifacts['schemes']!r}")
+    return Configuration(
+        fleet=_name(given, "fleet"),
+        device=_device(given),
+        hardware_class=_name(given, "hardware_class"),
+        state_dir=_absolute(given, "", "state_dir"),
+        key_file=_absolute(given, "", "key_file"),
+        publication=_access(given, "publication"),
+        branch=given.values["publication"]["branch"],
+        reports=_access(given, "reports"),
+        artifact_schemes=_schemes(given),
+        artifact_tls=_tls(given.values["artifacts"]),
+        poll_interval_s=_within(given, "poll", "interval_s", 1, 86_400),
+        report_interval_s=_within(given, "report", "interval_s", 1, 86_400),
+        max_silence_s=_within(given, "report", "max_silence_s", 1, 7 * 86_400),
+        serve_host=given.values["serve"]["host"],
+        serve_port=_within(given, "serve", "port", 0, 65_535),
+        hints=None if given.values["mqtt"]["host"] is None else _hints(given),
+        metrics_file=None if given.values["metrics"]["file"] is None else _absolute(given, "metrics", "file"),
+        fetch_deadline_s=_within(given, "limits", "fetch_deadline_s", 5, 600),
+        disk_reserve_bytes=_within(given, "limits", "disk_reserve_mib", 0, 1 << 20) << 20,
+        least_rate_bytes_s=_within(given, "limits", "least_rate_bytes_s", 1, 1 << 30),
+    )
+
+
+@contextmanager
+def _at(given: Inputs, table: str, key: str) -> Iterator[None]:
     try:
-        return Configuration(
-            fleet=parse_name(top["fleet"]),
-            device=parse_device_id(top["device"]),
-            hardware_class=parse_name(top["hardware_class"]),
-            state_dir=_absolute(top, "state_dir"),
-            key_file=_absolute(top, "key_file"),
-            publication=_access(given["publication"]),
-            branch=given["publication"]["branch"],
-            reports=_access(given["reports"]),
-            artifact_schemes=schemes,
-            artifact_tls=_tls(artifacts),
-            poll_interval_s=_within(given, "poll", "interval_s", 1, 86_400),
-            report_interval_s=_within(given, "report", "interval_s", 1, 86_400),
-            max_silence_s=_within(given, "report", "max_silence_s", 1, 7 * 86_400),
-            serve_host=given["serve"]["host"],
-            serve_port=_within(given, "serve", "port", 0, 65_535),
-            hints=None if mqtt["host"] is None else _hints(given),
-            fetch_deadline_s=_within(given, "limits", "fetch_deadline_s", 5, 600),
-            disk_reserve_bytes=_within(given, "limits", "disk_reserve_mib", 0, 1 << 20) << 20,
-            least_rate_bytes_s=_within(given, "limits", "least_rate_bytes_s", 1, 1 << 30),
-        )
+        yield
     except InputError as error:
-        raise InputError(f" {error}") from error
+        raise InputError(f"{given.places[table, key]}: {full_name(table, key)}: {error}") from error
+
+
+def _name(given: Inputs, key: str) -> str:
+    with _at(given, "", key):
+        return parse_name(given.values[""][key])
+
+
+def _device(given: Inputs) -> DeviceId:
+    with _at(given, "", "device"):
+        return parse_device_id(given.values[""]["device"])
+
+
+def _schemes(given: Inputs) -> tuple[str, ...]:
+    named = given.values["artifacts"]["schemes"]
+    with _at(given, "artifacts", "schemes"):
+        schemes = tuple(scheme for scheme in _ARTIFACT_SCHEMES if scheme in named)
+        if not schemes or len(schemes) != len(named):
+            raise InputError(f"takes some of {', '.join(_ARTIFACT_SCHEMES)}, not {named!r}")
+        return schemes
 
 
 def _hints(given: Inputs) -> Hints:
-    mqtt = given["mqtt"]
+    mqtt = given.values["mqtt"]
     return Hints(
         host=mqtt["host"],
         port=_within(given, "mqtt", "port", 1, 65_535),
@@ -250,8 +279,10 @@ def _hints(given: Inputs) -> Hints:
     )
 
 
-def _access(table: Mapping[str, Any]) -> GitAccess:
-    return GitAccess(url=table["url"], **{name: table[name] for name in _ACCESS})
+def _access(given: Inputs, table: str) -> GitAccess:
+    values = given.values[table]
+    with _at(given, table, "url"):
+        return GitAccess(url=values["url"], **{name: values[name] for name in _ACCESS})
 
 
 def _tls(table: Mapping[str, Any]) -> TlsFiles:
@@ -259,46 +290,17 @@ def _tls(table: Mapping[str, Any]) -> TlsFiles:
     return TlsFiles(authority=table["tls_authority"], certificate=certificate, key=key)
 
 
-def _absolute(table: Mapping[str, Any], key: str) -> Path:
-    path = Path(table[key])
-    if not path.is_absolute():
-        raise InputError(f"{key} = {table[key]!r} is not an absolute path")
-    return path
+def _absolute(given: Inputs, table: str, key: str) -> Path:
+    path = Path(given.values[table][key])
+    with _at(given, table, key):
+        if not path.is_absolute():
+            raise InputError(f"takes an absolute path, not {str(path)!r}")
+        return path
 
 
 def _within(given: Inputs, table: str, key: str, least: int, most: int) -> int:
-    value: int = given[table][key]
-    if not least <= value <= most:
-        raise InputError(f"{_full(table, key)} = {value} is not within {least} and {most}")
-    return value
-
-
-_KINDS: Mapping[type, str] = {str: "text", int: "a whole number", bool: "true or false", list: "a list of texts"}
-
-
-def _kind(table: str, key: str) -> type:
-    default = _DEFAULTS[table][key]
-    return str if default is None or default is _REQUIRED else type(default)
-
-
-def _full(table: str, key: str) -> str:
-    return f"{table}.{key}" if table else key
-
-
-def _unknown(text: str, table: str, key: str, known: list[str]) -> InputError:
-    near = get_close_matches(key, known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-    return InputError(f"{_line(text, table, key)}: unknown key {_full(table, key)!r}; {hint}")
-
-
-def _line(text: str, table: str, key: str) -> int:
-    """Return the line of a key; its table's, or 1, where it is written in an unusual way."""
-    inside, best = table == "", 1
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[\s*([^\]\s]+)\s*\]", line):
-            inside = header[1] == table
-            if inside or (not table and header[1] == key):
-                best = number
-        elif inside and re.match(rf"\s*\"?{re.escape(key)}\"?\s*=", line):
-            return number
-    return best
+    value: int = given.values[table][key]
+    with _at(given, table, key):
+        if not least <= value <= most:
+            raise InputError(f"takes {least} to {most}, not {value}")
+        return value

@@ -117,6 +117,9 @@ port = {enrolment.serve_port}
 # schemes = ["https", "file"]  # "http" can be added: artifacts are checked by digest, but anybody sees what runs here
 # tls_certificate, tls_key, tls_authority as above
 
+[metrics]
+# file = "/var/lib/prometheus/node-exporter/ringtide.prom"  # for node_exporter's textfile collector
+
 [limits]
 # fetch_deadline_s = 300      # for a publication
 # disk_reserve_mib = 32       # free space that artifacts may not take

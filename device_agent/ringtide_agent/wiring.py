@@ -1,5 +1,6 @@
 """The one place that names adapters: a configuration in, an agent over the real world out."""
 
+import os
 import random
 import secrets
 import threading
@@ -7,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ringtide_agent import __version__
 from ringtide_agent.adapters.artifact_fetch import ArtifactFetcher
@@ -50,6 +52,9 @@ def running(configuration: Configuration) -> Iterator[Running]:
         InputError: Another agent holds the folder, the key cannot be read, or the address is not ours to serve on.
         TransientError: The port is taken, or the disk fails.
     """
+    _require_own(configuration.state_dir)
+    for path in key_files(configuration):
+        require_private(path)
     store = DiskStore(configuration.state_dir)
     with store.hold():
         settings = Settings(
@@ -92,12 +97,12 @@ def running(configuration: Configuration) -> Iterator[Running]:
             service.stop()
 
 
-def publication_source(configuration: Configuration) -> GitSource:
-    """Return where publications come from."""
+def publication_source(configuration: Configuration, folder: Path | None = None) -> GitSource:
+    """Return where publications come from; `folder` keeps what is fetched, in place of the state folder."""
     return GitSource(
         configuration.publication,
         configuration.branch,
-        str(configuration.state_dir / "git"),
+        str(folder or configuration.state_dir / "git"),
         deadline_s=configuration.fetch_deadline_s,
     )
 
@@ -109,16 +114,48 @@ def load_key(configuration: Configuration) -> PrivateKey:
         InputError: Not there, not readable, readable by others, or not a key.
     """
     path = configuration.key_file
+    require_private(path)
     try:
-        mode, content = path.stat().st_mode, path.read_bytes()
+        return parse_private_key(path.read_bytes())
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}. fix: enroll this device with `ringtide-agent enroll`") from error
-    if mode & 0o077:
-        raise InputError(f"{path}: others may read the device's key. fix: chmod 600 {path}")
-    try:
-        return parse_private_key(content)
+        raise InputError(f"{path}: {error.strerror}. fix: run as the user that the key belongs to") from error
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def require_private(path: Path) -> None:
+    """Refuse a key file that others than its owner may touch.
+
+    Raises:
+        InputError: It is not there, or others may read or write it.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}. fix: enroll this device with `ringtide-agent enroll`") from error
+    # systemd lends a credential by an access list, whose mask stands where the group's rights do.
+    lent = path.parent == Path(os.environ.get("CREDENTIALS_DIRECTORY", "/nowhere"))
+    if mode & (0o037 if lent else 0o077):
+        raise InputError(f"{path}: others may use this key (mode {mode & 0o777:o}). fix: chmod 600 {path}")
+
+
+def key_files(configuration: Configuration) -> tuple[Path, ...]:
+    """Return every file that holds a private key."""
+    accesses = (configuration.publication, configuration.reports)
+    hinted = () if configuration.hints is None else (configuration.hints.files.key,)
+    named = (
+        *(access.tls_key for access in accesses),
+        *(access.ssh_key for access in accesses),
+        configuration.artifact_tls.key,
+        *hinted,
+    )
+    return (configuration.key_file, *sorted({Path(name) for name in named if name is not None}))
+
+
+def _require_own(folder: Path) -> None:
+    """Refuse to leave files that the service's own user could not use."""
+    if os.geteuid() == 0 and folder.exists() and (owner := folder.stat().st_uid) != 0:
+        raise InputError(f"{folder} belongs to user {owner}, not to root. fix: systemctl start ringtide-agent")
 
 
 def _artifacts(configuration: Configuration, store: DiskStore) -> ArtifactFetcher:

@@ -47,6 +47,10 @@ def keep_root(source: Path, path: Path) -> None:
         raise InputError(f"{path}: this device trusts another root. fix: give another --state-dir for another fleet")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _replace(path, content)
+    if os.geteuid() == 0:  # root enrolls, and the service's user works in the folder
+        owner = path.parent.parent.stat()
+        for made in (path, path.parent):
+            os.chown(made, owner.st_uid, owner.st_gid)
 
 
 def read_root(path: Path) -> Root:
@@ -78,6 +82,7 @@ def write_config(path: Path, text: str) -> None:
     content = text.encode("utf-8")
     if path.exists() and path.read_bytes() != content:
         raise InputError(f"{path}: there is another configuration. fix: edit it, or move it away and enroll again")
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     _replace(path, content)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import click
 
 from ringtide_agent import __version__
+from ringtide_agent.cli.config import config
 from ringtide_agent.cli.doctor import doctor
 from ringtide_agent.cli.enroll import enroll
 from ringtide_agent.cli.run import once, run
@@ -25,7 +26,7 @@ def commands() -> None:
     """Run the releases that a fleet's signed publications ask of this device."""
 
 
-for command in (enroll, run, once, status, doctor):
+for command in (enroll, run, once, status, doctor, config):
     commands.add_command(command)
 
 

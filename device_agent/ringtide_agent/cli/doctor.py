@@ -5,12 +5,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ringtide_agent.cli.options import config_option
+from ringtide_agent.cli.options import Source, config_options
 
 if TYPE_CHECKING:
     from ringtide_agent.config import Configuration
@@ -25,13 +24,12 @@ _RUNTIME = (
 
 
 @click.command()
-@config_option
-def doctor(config: Path) -> int:
+@config_options
+def doctor(source: Source) -> int:
     """Check key, trust, disk, repositories, runtime, clock and port."""
-    from ringtide_agent.config import load_configuration
     from ringtide_contract.errors import RingtideError
 
-    configuration = load_configuration(config)
+    configuration = source.read()
     failures = 0
     for name, check, fix in _checks(configuration):
         try:

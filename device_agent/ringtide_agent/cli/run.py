@@ -4,13 +4,12 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
-from ringtide_agent.cli.options import config_option
+from ringtide_agent.cli.options import Source, config_options
 
 if TYPE_CHECKING:
     from ringtide_agent.wiring import Running
@@ -45,11 +44,10 @@ class _Driver:
 
 
 @contextmanager
-def _driving(config: Path) -> Iterator[tuple["Running", _Driver]]:
-    from ringtide_agent.config import load_configuration
+def _driving(source: Source) -> Iterator[tuple["Running", _Driver]]:
     from ringtide_agent.wiring import running
 
-    with running(load_configuration(config)) as agent:
+    with running(source.read()) as agent:
         driver = _Driver(agent)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
             signal.signal(number, driver.end)
@@ -57,23 +55,23 @@ def _driving(config: Path) -> Iterator[tuple["Running", _Driver]]:
 
 
 @click.command()
-@config_option
-def run(config: Path) -> None:
+@config_options
+def run(source: Source) -> None:
     """Reconcile until stopped."""
-    with _driving(config) as (agent, driver):
+    with _driving(source) as (agent, driver):
         click.echo("serving on http://{}:{}".format(*agent.address), err=True)
         agent.agent.run(driver.stop)
 
 
 @click.command()
-@config_option
+@config_options
 @click.option("--wait", type=click.FloatRange(0, 86400), default=300, show_default=True, help="Seconds at most.")
-def once(config: Path, wait: float) -> int:
+def once(source: Source, wait: float) -> int:
     """Reconcile until everything asked for runs and is confirmed, or cannot be by waiting.
 
     Exits with 0 when it does, with 5 when it did not in time or the release is refused here, with 4 when the publication was refused.
     """
-    with _driving(config) as (agent, driver):
+    with _driving(source) as (agent, driver):
         end = agent.clock.monotonic_s() + wait
         while True:
             outcome = agent.agent.once()

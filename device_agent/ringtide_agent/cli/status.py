@@ -2,12 +2,11 @@
 
 import json
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ringtide_agent.cli.options import config_option
+from ringtide_agent.cli.options import Source, config_options
 
 if TYPE_CHECKING:
     from ringtide_agent.orders import Orders
@@ -15,15 +14,14 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@config_option
+@config_options
 @click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def status(config: Path, output: str) -> None:
+def status(source: Source, output: str) -> None:
     """Show where this device stands with every model, and why."""
     from ringtide_agent.adapters.disk_store import DiskStore
     from ringtide_agent.adapters.system_clock import SystemClock
-    from ringtide_agent.config import load_configuration
 
-    configuration = load_configuration(config)
+    configuration = source.read()
     seen = describe(DiskStore(configuration.state_dir, verify=False), SystemClock().now())
     seen = {"fleet": configuration.fleet, "device": configuration.device, **seen}
     click.echo(json.dumps(seen, indent=2) if output == "json" else table(seen))

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,8 +58,9 @@ class Device:
             "--reports", self.reports.url, "--state-dir", str(self.state), "--serve-port", "0", *more, code=code,
         )  # fmt: skip
 
-    def with_config(self, command: str, *more: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        return self.run(command, "--config", str(self.state / "agent.toml"), *more, code=code)
+    def with_config(self, *command: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        first = 2 if command[0] == "config" else 1
+        return self.run(*command[:first], "--config", str(self.state / "agent.toml"), *command[first:], code=code)
 
 
 @pytest.fixture
@@ -106,7 +108,7 @@ def test_another_root_is_refused(device: Device) -> None:
 
 
 def test_every_command_says_what_it_does() -> None:
-    for command in ("enroll", "run", "once", "status", "doctor"):
+    for command in ("enroll", "run", "once", "status", "doctor", "config"):
         assert "Usage: ringtide-agent" in Device.run(_here(), command, "--help").stdout
 
 
@@ -146,6 +148,53 @@ def test_status_reads_the_disk_alone(device: Device) -> None:
     seen = json.loads(device.with_config("status", "-o", "json").stdout)
     assert (seen["device"], seen["generation"], seen["models"]) == ("cam-001", 0, {})
     assert [condition["type"] for condition in seen["conditions"]] == ["no-publication"]
+
+
+def test_config_show_says_each_value_and_where_it_stands(device: Device) -> None:
+    device.enroll()
+    path = device.state / "agent.toml"
+    lines = device.with_config("config", "show", "--origin", "--set", "poll.interval_s=7").stdout.splitlines()
+    shown = dict(line.rsplit("  # ", 1) for line in lines)
+    by_name = {line.split(" = ")[0].strip(): (line.strip(), place) for line, place in shown.items()}
+    assert by_name["fleet"] == ('fleet = "acme"', f"{path}:3")
+    assert by_name["poll.interval_s"] == ("poll.interval_s = 7", "--set poll.interval_s")
+    assert by_name["limits.disk_reserve_mib"] == ("limits.disk_reserve_mib = 32", "default")
+    assert tomllib.loads(device.with_config("config", "show").stdout)["serve"]["port"] == 0
+    spoken = json.loads(device.with_config("config", "show", "-o", "json", "--origin").stdout)
+    assert spoken["serve.port"] == {"value": 0, "origin": by_name["serve.port"][1]}
+
+
+def test_a_key_that_others_may_use_is_refused_whichever_it_is(device: Device) -> None:
+    device.enroll()
+    key = device.folder / "tls.key"
+    key.write_text("x")
+    key.chmod(0o640)
+    done = device.with_config("once", "--wait", "0", "--set", f"reports.tls_key={key}", code=1)
+    assert done.stderr == f"error: {key}: others may use this key (mode 640). fix: chmod 600 {key}\n"
+    (device.state / "device.key").chmod(0o604)
+    assert "others may use this key (mode 604)" in device.with_config("once", "--wait", "0", code=1).stderr
+
+
+def test_root_does_not_run_on_the_state_of_another_user(device: Device) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root could")
+    device.enroll()
+    os.chown(device.state, 12345, 12345)
+    done = device.with_config("once", "--wait", "0", code=1)
+    assert "belongs to user 12345, not to root. fix: systemctl start ringtide-agent" in done.stderr
+
+
+def test_enrolment_by_root_leaves_the_state_to_its_owner_and_the_key_to_root(device: Device) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root could")
+    device.state.mkdir(mode=0o700)
+    os.chown(device.state, 12345, 12345)
+    device.enroll("--config-dir", str(device.folder / "etc"))
+    owners = {path.name: path.stat().st_uid for path in [*device.folder.glob("etc/*"), *device.state.rglob("*")]}
+    assert owners == {"agent.toml": 0, "device.key": 0, "trust": 12345, "root.json": 12345}
+    assert (
+        "key_file = " + json.dumps(f"{device.folder}/etc/device.key") in (device.folder / "etc/agent.toml").read_text()
+    )
 
 
 def test_doctor_is_content_with_a_sound_device(device: Device) -> None:

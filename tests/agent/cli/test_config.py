@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ringtide_agent.config import _DEFAULTS, Configuration, load_configuration
+from ringtide_agent.config import _DEFAULTS, Configuration, load_configuration, load_inputs
 from ringtide_agent.enroll import Enrolment, agent_toml
 from ringtide_contract.errors import InputError
 from ringtide_contract.ids import DeviceId
@@ -78,23 +78,31 @@ def test_hints_are_configured_by_their_host(tmp_path: Path) -> None:
         ),
         ("[poll]", "[pol]", r"agent.toml:22: unknown key 'pol'; did you mean 'poll'\?"),
         ('fleet = "acme"', 'flet = "acme"', r"agent.toml:3: unknown key 'flet'; did you mean 'fleet'\?"),
-        ('fleet = "acme"\n', "", "agent.toml: missing: fleet"),
-        ('fleet = "acme"', 'fleet = "A b"', "agent.toml: 'A b' is not a name"),
+        ('fleet = "acme"\n', "", "agent.toml: missing: fleet. fix: write them there, or set RINGTIDE_AGENT_FLEET"),
+        ('fleet = "acme"', 'fleet = "A b"', "agent.toml:3: fleet: 'A b' is not a name"),
         ('fleet = "acme"', "fleet = 3", "agent.toml:3: fleet takes text, not 3"),
         ('fleet = "acme"', "fleet = acme", "agent.toml:3: not TOML"),
         ("interval_s = 300", "interval_s = true", "agent.toml:23: poll.interval_s takes a whole number, not True"),
-        ("interval_s = 300", "interval_s = 0", "agent.toml: poll.interval_s = 0 is not within 1 and 86400"),
+        ("interval_s = 300", "interval_s = 0", "agent.toml:23: poll.interval_s: takes 1 to 86400, not 0"),
         (
             '"/var/lib/ringtide/device.key"',
             '"device.key"',
-            "agent.toml: key_file = 'device.key' is not an absolute path",
+            "agent.toml:7: key_file: takes an absolute path, not 'device.key'",
         ),
-        ("https://git", "git://git", "agent.toml: 'git://git.example.org/acme/fleet.git' is not a repository address"),
-        ("https://git", "https://u:secret@git", "agent.toml: the repository address holds a password"),
+        (
+            "https://git",
+            "git://git",
+            "agent.toml:10: publication.url: 'git://git.example.org/acme/fleet.git' is not a repository address",
+        ),
+        (
+            "https://git",
+            "https://u:secret@git",
+            "agent.toml:10: publication.url: the repository address holds a password",
+        ),
         (
             "[artifacts]",
             '[artifacts]\nschemes = ["ftp"]',
-            "agent.toml: artifacts.schemes are some of https, http, file",
+            "agent.toml:3\\d: artifacts.schemes: takes some of https, http, file, not",
         ),
     ],
 )
@@ -110,3 +118,68 @@ def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
         InputError, match=r"No such file or directory\. fix: name the file that `ringtide-agent enroll`"
     ):
         load_configuration(tmp_path / "agent.toml")
+
+
+def test_a_later_layer_wins_key_by_key_and_every_value_knows_its_place(tmp_path: Path) -> None:
+    load(tmp_path, GOOD)
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "10-site.toml").write_text('fleet = "zeta"\n[poll]\ninterval_s = 10\n[serve]\nport = 1\n')
+    (tmp_path / "conf.d" / "20-line.toml").write_text("serve.port = 2\npoll = { interval_s = 20 }\n")
+    (tmp_path / "conf.d" / "README").write_text("not read")
+    variables = {"RINGTIDE_AGENT_SERVE_PORT": "3", "RINGTIDE_AGENT_ARTIFACTS_SCHEMES": "https, http", "HOME": "/"}
+    given = load_inputs(tmp_path / "agent.toml", variables, ["serve.port=4", "mqtt.tls=false"])
+    seen = {
+        (table, key): (given.values[table][key], given.places[table, key])
+        for table, key in (
+            ("", "fleet"), ("", "device"), ("poll", "interval_s"), ("serve", "port"), ("serve", "host"),
+            ("artifacts", "schemes"), ("mqtt", "tls"),
+        )
+    }  # fmt: skip
+    assert seen == {
+        ("", "fleet"): ("zeta", f"{tmp_path}/conf.d/10-site.toml:1"),
+        ("", "device"): ("cam-001", f"{tmp_path}/agent.toml:4"),
+        ("poll", "interval_s"): (20, f"{tmp_path}/conf.d/20-line.toml:2"),
+        ("serve", "port"): (4, "--set serve.port"),
+        ("serve", "host"): ("127.0.0.1", "default"),
+        ("artifacts", "schemes"): (["https", "http"], "RINGTIDE_AGENT_ARTIFACTS_SCHEMES"),
+        ("mqtt", "tls"): (False, "--set mqtt.tls"),
+    }
+    assert load_configuration(tmp_path / "agent.toml", variables).serve_port == 3
+
+
+@pytest.mark.parametrize(
+    ("variables", "settings", "message"),
+    [
+        (
+            {"RINGTIDE_AGENT_SERVE_PROT": "1"}, [],
+            "environment: unknown key 'RINGTIDE_AGENT_SERVE_PROT'; did you mean 'RINGTIDE_AGENT_SERVE_PORT'",
+        ),
+        ({"RINGTIDE_AGENT_SERVE_PORT": "x"}, [], "RINGTIDE_AGENT_SERVE_PORT: serve.port takes a whole number, not 'x'"),
+        ({"RINGTIDE_AGENT_SERVE_PORT": "-1"}, [], "RINGTIDE_AGENT_SERVE_PORT: serve.port: takes 0 to 65535, not -1"),
+        ({"RINGTIDE_AGENT_MQTT_TLS": "yes"}, [], "RINGTIDE_AGENT_MQTT_TLS: mqtt.tls takes true or false, not 'yes'"),
+        ({}, ["serve.prot=1"], "--set serve.prot: unknown key 'serve.prot'; did you mean 'port'"),
+        ({}, ["sevre.port=1"], "--set sevre.port: unknown key 'sevre'; did you mean 'serve'"),
+        ({}, ["serve.port"], "--set serve.port: write --set table.key=value"),
+        ({}, ["serve.port=70000"], "--set serve.port: serve.port: takes 0 to 65535, not 70000"),
+    ],
+)  # fmt: skip
+def test_a_mistake_outside_the_file_is_named_too(
+    tmp_path: Path, variables: dict[str, str], settings: list[str], message: str
+) -> None:
+    load(tmp_path, GOOD)
+    with pytest.raises(InputError) as error:
+        load_configuration(tmp_path / "agent.toml", variables, settings)
+    assert message in str(error.value)
+
+
+def test_a_mistake_in_a_drop_in_names_that_file(tmp_path: Path) -> None:
+    load(tmp_path, GOOD)
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "x.toml").write_text("\n[limits]\nfetch_deadline_s = 1\n")
+    with pytest.raises(InputError, match=r"conf.d/x.toml:3: limits.fetch_deadline_s: takes 5 to 600, not 1"):
+        load_configuration(tmp_path / "agent.toml")
+
+
+def test_a_list_of_other_things_than_texts_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"agent.toml:\d+: artifacts.schemes takes a list of texts, not \[1\]"):
+        load(tmp_path, GOOD.replace("[artifacts]", "[artifacts]\nschemes = [1]"))
