@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from fakes.shell_page import ROOT, run_blocks, shell_blocks
+from ringtide_engine import wiring
+from ringtide_engine.shipped import rule_library
+from ringtide_engine.workflows.policy_suites import run_suites
 
 PAGE = ROOT / "docs" / "first-pull-request.md"
 
@@ -33,6 +36,22 @@ def _blocks(page: str) -> list[str]:
         elif inside == "```":
             blocks.append(part)
     return blocks
+
+
+def test_the_readme_shows_what_the_page_shows() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    excerpt = readme.partition("<!-- plan: begin -->")[2].partition("<!-- plan: end -->")[0]
+    assert shown(excerpt)
+    assert shown(excerpt) <= shown(PAGE.read_text(encoding="utf-8"))
+
+
+def test_the_readme_counts_the_rules_as_policy_test_does() -> None:
+    results, findings = run_suites(rule_library(), wiring.policies())
+    assert findings == ()
+    counted = f"{len(results)} rules, {sum(len(each.judged) for each in results)} cases: `ringtide policy test`"
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert counted in readme
+    assert f"{len(results)} rules come with ringtide" in readme
 
 
 @pytest.mark.journey
