@@ -49,7 +49,7 @@ _OPTIONS = (
     click.option("--churn", metavar="SHARE", callback=_share, default="0%", show_default=True, help="Share of devices that go dark for good in a week."),
     click.option("--requests", type=click.FloatRange(1, 10_000), default=600, show_default=True, help="Requests of a device in an hour, on average."),
     click.option("--errors", metavar="SHARE", callback=_share, default="0.01%", show_default=True, help="Share of requests that fail with any release."),
-    click.option("--slow", metavar="SHARE", callback=_share, default="0.5%", show_default=True, help="Share of requests over the latency budget with any release."),
+    click.option("--slow", metavar="SHARE", callback=_share, default="0.1%", show_default=True, help="Share of requests over the latency budget with any release."),
     click.option("--spontaneous", metavar="SHARE", callback=_share, default="0.1%", show_default=True, help="Chance that a device fails hard on any release."),
     click.option("--runs", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Runs of each candidate."),
     click.option("--days", type=click.IntRange(1, 366), default=21, show_default=True, help="Days to simulate."),

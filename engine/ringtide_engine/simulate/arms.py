@@ -47,13 +47,13 @@ class Arms:
         self.is_control = inside[self._who]
         while len(self._bases) < len(progress.rings):
             self._bases.append(devices.control_totals.copy())
-            self._beside.append(Marks(len(self._who), self._requests))
+            self._beside.append(Marks(len(self._who), self._requests, self._bases[-1]))
         self._pair(devices, len(progress.rings))
         self._recount(devices)
 
     def score(self, devices: Devices, serving: Ints, present: Ints) -> None:
         """Score the devices that have just reported."""
-        closed = self._marks.take(serving, devices.totals[:, serving])
+        closed = self._marks.take(serving, devices.totals)
         groups = devices.ring[closed] * self._strata + self._reach.stratum[closed]
         self.spans.add(self._marks, closed, self._marks.taken[closed] - 1, groups)
         for device, partner, group in zip(
@@ -65,7 +65,7 @@ class Arms:
                 self._count_pair(group, span, device, partner)
         present = present[self.is_control[present]]
         for place, beside in enumerate(self._beside):
-            closed = beside.take(present, devices.control_totals[:, present] - self._bases[place][:, present])
+            closed = beside.take(present, devices.control_totals)
             strata = self._reach.stratum[self.control[closed]]
             self.control_spans.add(beside, closed, beside.taken[closed] - 1, place * self._strata + strata)
             for control, device in zip(closed.tolist(), self._partners[place][closed].tolist(), strict=True):

@@ -33,7 +33,7 @@ class Assumptions:
     """Requests of a device in an hour, on average; devices differ."""
     errors: float = 0.0001
     """Share of requests that fail with any release."""
-    slow: float = 0.005
+    slow: float = 0.001
     """Share of requests over the latency budget with any release."""
     differs: float = 0.002
     """Share of compared requests on which any new release answers otherwise than the stable one."""

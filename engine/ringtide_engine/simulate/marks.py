@@ -21,22 +21,28 @@ Counts = tuple[dict[int, int], dict[int, int], dict[int, int], dict[int, int], d
 class Marks:
     """The spans that devices have served, for one arm from one opening on."""
 
-    def __init__(self, count: int, requests: int) -> None:
-        """Begin with none; the first span takes `requests`."""
+    def __init__(self, count: int, requests: int, base: Ints | None = None) -> None:
+        """Begin with none, from the counters in `base` on; the first span takes `requests`."""
         self._requests = requests
-        self._start = np.zeros((5, count), np.int64)
+        self._start = np.zeros((5, count), np.int64) if base is None else base.copy()
         self.taken = np.zeros(count, np.int64)
         """Spans of each device so far."""
         self.kept = np.zeros((MAX_SPANS, 5, count), np.int32)
         """What each device counted in each span."""
 
     def take(self, devices: Ints, totals: Ints) -> Ints:
-        """Close the spans that these devices have served with what they report; return those devices."""
-        span = totals - self._start[:, devices]
-        full = (span[REQUESTS] >= self._requests << self.taken[devices]) & (self.taken[devices] < MAX_SPANS)
-        closed: Ints = devices[full]
-        self.kept[self.taken[closed], :, closed] = span[:, full].T
-        self._start[:, closed] = totals[:, full]
+        """Close the spans that these devices have served; return those devices.
+
+        Args:
+            devices: Who has reported.
+            totals: Counters of all devices.
+        """
+        taken = self.taken[devices]
+        served = totals[REQUESTS, devices] - self._start[REQUESTS, devices]
+        closed: Ints = devices[(taken < MAX_SPANS) & (served >= self._requests << taken)]
+        counted = totals[:, closed]
+        self.kept[self.taken[closed], :, closed] = (counted - self._start[:, closed]).T
+        self._start[:, closed] = counted
         self.taken[closed] += 1
         return closed
 

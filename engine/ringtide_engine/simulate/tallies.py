@@ -128,26 +128,30 @@ def _count(
     served = _ppm(requests - failures, requests)
     agreed = _ppm(arm.totals[AGREED], arm.totals[COMPARED])
 
-    def sums(values: Ints | Bools) -> list[int]:
-        counted = np.bincount(arm.group, weights=values, minlength=groups)
-        return [int(each) for each in counted]
+    def sums(values: Ints) -> list[int]:
+        return [int(each) for each in np.bincount(arm.group, weights=values, minlength=groups)]
 
-    size = sums(np.ones(len(arm.who), np.bool_))
+    def members(which: Bools) -> list[int]:
+        chosen: list[int] = np.bincount(arm.group[which], minlength=groups).tolist()
+        return chosen
+
+    held = members(~active)
+    size = np.bincount(arm.group, minlength=groups).tolist()
     figures = {
-        "assigned": sums(active),
-        "held": sums(~active),
-        "unreachable": sums(unreachable & active),
-        "went_silent": sums(silent & active),
-        "reached": sums(said != SILENT_ON_IT),
-        "confirmed": sums(confirmed),
-        "reverted": sums(reverted),
-        "hard_failed": sums(reverted),
-        "serving": sums(requests > 0),
+        "assigned": [whole - part for whole, part in zip(size, held, strict=True)],
+        "held": held,
+        "unreachable": members(unreachable & active),
+        "went_silent": members(silent & active),
+        "reached": members(said != SILENT_ON_IT),
+        "confirmed": members(confirmed),
+        "reverted": members(reverted),
+        "hard_failed": members(reverted),
+        "serving": members(requests > 0),
         "requests": sums(requests),
         "failures": sums(failures),
         "over_budget": sums(arm.totals[OVER]),
         "served_ppm": sums(served),
-        "comparing": sums(arm.totals[COMPARED] > 0),
+        "comparing": members(arm.totals[COMPARED] > 0),
         "compared": sums(arm.totals[COMPARED]),
         "agreed": sums(arm.totals[AGREED]),
         "agreed_ppm": sums(agreed),
@@ -157,7 +161,7 @@ def _count(
     standing = np.where(silent, len(_STANDINGS), said)
     counted = arms.control_spans if arm.said is None else arms.spans
     made: dict[tuple[int, str, str], Tally] = {}
-    for group in np.flatnonzero(np.array(size)).tolist():
+    for group in [number for number in range(groups) if size[number]]:
         place, stratum = divmod(group, strata)
         kind = "control" if arm.said is None else "exposed"
         mine = arm.group == group if names else np.zeros(0, np.bool_)
