@@ -7,14 +7,15 @@ import click
 from ringtide_engine import wiring
 from ringtide_engine.cli import names, rendering
 from ringtide_engine.cli.exits import OK
-from ringtide_engine.cli.repositories import repository_options
+from ringtide_engine.cli.repositories import fleet_option
 
 
 @click.command("history")
 @click.argument("name", shell_complete=names.rollouts)
-@repository_options(reports=False)
+@fleet_option()
+@click.option("--branch", default="main", show_default=True, metavar="NAME", help="Branch of the desired state.")
 @rendering.output_option("table", "json", "yaml")
-def history_command(name: str, fleet: Path, reports: Path | None, branch: str, output: rendering.Output) -> int:  # noqa: ARG001
+def history_command(name: str, fleet: Path, branch: str, output: rendering.Output) -> int:
     """List the verdicts about rollout NAME, newest first: when, what, why, the evidence and the commit."""
     from ringtide_contract.ids import format_instant
     from ringtide_engine.workflows.history import history
