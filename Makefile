@@ -6,18 +6,19 @@ STAMP = $(VENV)/.installed
 SOURCES = contract engine device_agent tests benchmarks docs
 export ORT_DISABLE_TELEMETRY = 1
 
-.PHONY: help demo test check unit journeys bench lock spec clean
+.PHONY: help demo test check unit journeys faults faults-full bench lock spec clean
 
 help:
 	@echo "make demo      the whole story on this machine: twelve devices, a good release, a bad one"
 	@echo "make test      everything CI runs: map, types, style, workflows, tests"
 	@echo "make unit      the quick tests only"
+	@echo "make faults    break a device in every way this machine allows, within ten minutes; faults-full: at every point"
 	@echo "make bench     print the figures that the documents quote"
 
 demo: $(STAMP)
 	$(BIN)/ringtide demo
 
-test: check unit journeys
+test: check unit journeys faults
 
 check: $(STAMP)
 	$(BIN)/ruff check $(SOURCES)
@@ -36,6 +37,12 @@ unit: $(STAMP)
 
 journeys: $(STAMP)
 	$(BIN)/pytest -m journey
+
+faults: $(STAMP)
+	PYTHONPATH=tests $(BIN)/python -m faults
+
+faults-full: $(STAMP)
+	PYTHONPATH=tests $(BIN)/python -m faults --full
 
 bench: $(STAMP)
 	PYTHONPATH=.:tests $(BIN)/python -m benchmarks

@@ -1,0 +1,57 @@
+"""`make faults`: everything that this machine allows, one table, and an exit code that is not 0 after any loss."""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from faults import clock_steps, power_cut, system_calls
+from faults.bench import Bench, Row, table
+from faults.scene import Scene
+
+SEED = 20261123
+
+FAULTS: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
+    "system-calls": system_calls.rows,
+    "power": power_cut.rows,
+    "clock": clock_steps.rows,
+}
+"""What there is, in the order of the table."""
+
+
+def main() -> int:
+    """Try everything; print as it goes, the table last."""
+    options = _options()
+    os.environ["PYTHONHASHSEED"] = "0"
+    begin = time.monotonic()
+    print(f"faults: seed {options.seed}, {'every point' if options.full else 'as many points as ten minutes allow'}")
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="ringtide-faults-", ignore_cleanup_errors=True) as there:
+        folder = Path(there)
+        scene = Scene(folder=folder / "scene")
+        scene.clean_files  # noqa: B018 - made once, before the workers are
+        bench = Bench(scene=scene, folder=folder, seed=options.seed, full=options.full, workers=options.workers)
+        for name in options.only or FAULTS:
+            for row in FAULTS[name](bench):
+                rows.append(row)
+                print(f"{row.fault}: {row.skipped or f'{row.tried - len(row.losses)} of {row.tried}'}", flush=True)
+                for outcome in row.losses:
+                    print(f"  LOST {outcome.point}: {'; '.join(outcome.losses)}", flush=True)
+    print(f"\n{table(rows)}\n{time.monotonic() - begin:.0f} s in all")
+    return int(any(row.is_lost for row in rows))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="faults", description=__doc__)
+    parser.add_argument("--full", action="store_true", help="every point, however long it takes")
+    parser.add_argument("--seed", type=int, default=SEED, help="chooses the points where not all are tried")
+    parser.add_argument("--workers", type=int, default=2 * (os.cpu_count() or 1), help="tries at one time")
+    parser.add_argument("--only", action="append", choices=sorted(FAULTS), help="one kind of fault; repeatable")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""What every fault is tried with, and the one table that comes of it."""
+
+import multiprocessing
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from faults.laws import Outcome
+from faults.scene import Scene
+
+T = TypeVar("T")
+
+_SCENES: list[Scene] = []
+"""The scene, where the forked workers find it: keys and repositories are not sent through pipes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the table."""
+
+    fault: str
+    """What was done to the device."""
+    tried: int = 0
+    """Points tried."""
+    losses: tuple[Outcome, ...] = ()
+    """Tries that lost something."""
+    seconds: float = 0.0
+    """Time it took."""
+    note: str = ""
+    """What else there is to say."""
+    skipped: str = ""
+    """Why nothing was tried."""
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it counts against us: a loss, or nothing tried without a reason."""
+        return bool(self.losses) or (not self.tried and not self.skipped)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """The scene and how much to try."""
+
+    scene: Scene
+    """The device that everything happens to."""
+    folder: Path
+    """For the tries; those that lose something stay."""
+    seed: int
+    """Chooses the points."""
+    full: bool
+    """Every point, however long it takes."""
+    workers: int
+    """Tries at one time."""
+
+    def lacks(self, *programs: str, root: bool = False) -> str:
+        """Say what this machine lacks; nothing where it has all."""
+        if root and os.geteuid() != 0:
+            return "needs root"
+        missing = [program for program in programs if shutil.which(program) is None]
+        return f"needs {', '.join(missing)}: not installed" if missing else ""
+
+    def row(
+        self,
+        fault: str,
+        attempt: Callable[[Scene, Path, T], Outcome | None],
+        points: Sequence[T],
+        *,
+        seconds: float,
+        note: str = "",
+    ) -> Row:
+        """Try every point, several at one time; without `full`, as many as the seconds allow."""
+        begin = time.monotonic()
+        _SCENES[:] = [self.scene]
+        outcomes: list[Outcome | None] = []
+        waiting = list(enumerate(points))
+        base = self.folder / "".join(sign if sign.isalnum() else "-" for sign in fault)
+        with ProcessPoolExecutor(self.workers, mp_context=multiprocessing.get_context("fork")) as pool:
+            running: set[Future[Outcome | None]] = set()
+            while waiting or running:
+                late = not self.full and time.monotonic() - begin > seconds
+                while waiting and not late and len(running) < self.workers:
+                    number, point = waiting.pop(0)
+                    running.add(pool.submit(_attempt, attempt, base / str(number), point))
+                if not running:
+                    break
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                outcomes += [future.result() for future in done]
+        found = [outcome for outcome in outcomes if outcome is not None]
+        notes = [note] if note else []
+        notes += [f"{len(waiting)} left for lack of time"] if waiting else []
+        notes += [f"{len(outcomes) - len(found)} never came to their point"] if len(found) < len(outcomes) else []
+        notes += [f"slowest {max(outcome.seconds for outcome in found):.1f} s"] if found else []
+        return Row(
+            fault=fault,
+            tried=sum(outcome.tries for outcome in found),
+            losses=tuple(outcome for outcome in found if outcome.losses),
+            seconds=time.monotonic() - begin,
+            note=", ".join(notes),
+        )
+
+
+def _attempt(attempt: Callable[[Scene, Path, T], Outcome | None], folder: Path, point: T) -> Outcome | None:
+    try:
+        return attempt(_SCENES[0], folder, point)
+    except Exception as error:  # noqa: BLE001 - a try that breaks off has shown nothing, so it counts as lost
+        return Outcome(point=str(point), losses=(f"{type(error).__name__}: {error}",), seconds=0.0)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return the table: fault, points tried, survived, time, and what else there is to say."""
+    cells = [("FAULT", "TRIED", "SURVIVED", "TIME", "")]
+    for row in rows:
+        if row.skipped:
+            cells.append((row.fault, "-", "-", "-", f"SKIPPED: {row.skipped}"))
+        else:
+            survived = str(row.tried - len(row.losses))
+            cells.append((row.fault, str(row.tried), survived, f"{row.seconds:.0f} s", row.note))
+    widths = [max(len(line[column]) for line in cells) for column in range(4)]
+    lines = [
+        f"{line[0]:<{widths[0]}}  {line[1]:>{widths[1]}}  {line[2]:>{widths[2]}}  {line[3]:>{widths[3]}}  {line[4]}"
+        for line in cells
+    ]
+    return "\n".join(line.rstrip() for line in lines)
