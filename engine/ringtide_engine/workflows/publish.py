@@ -254,10 +254,11 @@ def _anew(
     outcome = planned.checked or check(files, base_files, now.date(), publisher.policies)
     is_judged = base_files is not None and with_judgement_of(base_files, files) == base_files
     state, plan = outcome.judged() if is_judged else outcome.accepted(), planned.plan
-    published = plan.is_empty and last is not None and approval.plan == last.publication.plan
-    if approval.plan is not None and approval.plan != plan.digest and not published:
+    if plan.is_empty:
+        pass  # people have changed nothing since; an approval of what is published already does no harm
+    elif approval.plan is not None and approval.plan != plan.digest:
         raise TrustError("PUBLISH-PLAN", f"the plan is {plan.digest} now, not the approved {approval.plan[:64]}")
-    if approval.plan is None and not approval.unreviewed and not plan.is_empty:
+    elif approval.plan is None and not approval.unreviewed:
         raise InputError(f"this changes what devices run; review it with `ringtide plan` and give --plan {plan.digest}")
     return _Work(
         source=Source(commit=newest, content_digest=content_digest(files)),

@@ -121,6 +121,18 @@ def test_publishing_a_reviewed_plan_twice_changes_nothing(fleet: PublishedFleet)
     assert fleet.publish(reviewed).kind == "unchanged"
 
 
+def test_where_people_have_changed_nothing_since_no_approval_is_held_against_the_judges_verdicts(
+    fleet: PublishedFleet,
+) -> None:
+    fleet.edit(PLACEMENT, "1.0.0", "1.1.0")
+    reviewed = fleet.plan().digest
+    fleet.publish(reviewed)
+    fleet.change({"README.md": b"for people"})
+    assert fleet.plan().digest != reviewed
+    assert fleet.publish(reviewed).kind == "unchanged"
+    assert fleet.publish("0" * 64).kind == "unchanged"
+
+
 def test_a_change_with_errors_is_not_published(fleet: PublishedFleet) -> None:
     fleet.edit(PLACEMENT, "1.0.0", "9.9.9")
     before = fleet.refs()

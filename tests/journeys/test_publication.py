@@ -1,0 +1,190 @@
+"""The example's own workflow files publish: two jobs, each with its custody, from bare repositories to devices."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from fakes.act_runner import TEMPLATE, ActRunner, needs_act
+from fakes.fleet_files import device_ids, fleet_files
+from fakes.fleet_pair import FleetPair, RacingRepository, bare
+from fakes.github_api import FakeGitHub, serving
+from fakes.judged_rollouts import confirmed
+from fakes.published_fleet import ceremony, custody_keys, key_folder
+from fakes.reporting_devices import ReportingDevice
+from ringtide_contract.keys import private_pem
+from ringtide_engine.adapters.cel_conditions import CelConditions
+from ringtide_engine.adapters.key_folders import FolderStatementSigner
+from ringtide_engine.adapters.tuf_custody import TufCustody
+from ringtide_engine.workflows.advance import replay
+from ringtide_engine.workflows.establish_trust import establish_trust
+from ringtide_engine.workflows.plan import plan_change
+from ringtide_engine.workflows.publish import Approval, Publisher, publish
+from ringtide_engine.workflows.published import read_published
+
+pytestmark = [pytest.mark.journey, needs_act]
+
+DEVICES = 6
+PLACEMENT = "placements/digits-everywhere.yaml"
+SECRET_KEYS = ("statement", "release", "snapshot", "timestamp")
+
+
+@dataclass(kw_only=True)
+class Fleet(FleetPair):
+    """Both repositories of a fleet on GitHub, and its workflows."""
+
+    github: FakeGitHub
+    runner: ActRunner
+
+    def plan(self, base: str | None) -> str:
+        """Return the digest of the plan from a commit to the newest one."""
+        before = None if base is None else self.fleet.files(base)
+        files = self.fleet.files(self.head)
+        return plan_change(before, files, today=datetime.now(UTC).date(), engine=CelConditions()).plan.digest
+
+    def merge(self, old: str, new: str) -> str:
+        """Merge another release for the placement, and return the digest of its plan."""
+        base, content = self.head, self.fleet.files(self.head)[PLACEMENT]
+        assert old.encode() in content
+        self.change(**{PLACEMENT: content.replace(old.encode(), new.encode())})
+        return self.plan(base)
+
+    def reviewed(self, plan: str) -> None:
+        """Record a plan for the newest commit, as the check of a merge group does."""
+        record = {"name": "ringtide plan", "head_sha": self.head, "conclusion": "success", "external_id": plan}
+        self.github.answer("POST", f"/repos/{self.github.repository}/check-runs", {}, record)
+
+    def run(self, workflow: str, event: str, **inputs: str) -> str:
+        """Run a workflow on the newest commit, and return what it said."""
+        checkout = self.folders[0].with_name("checkout")
+        if not checkout.exists():
+            self.git("clone", "--quiet", str(self.folders[0]), str(checkout))
+        self.git("-C", str(checkout), "pull", "--quiet")
+        payload = {"ref": "refs/heads/main", "inputs": inputs, "repository": {"default_branch": "main"}}
+        done = self.runner.run(checkout, workflow, event, payload)
+        said = done.stdout + done.stderr
+        assert (done.returncode == 0) == ("Job failed" not in said), said[-4000:]
+        return said
+
+    def git(self, *arguments: str) -> None:
+        environment = self.runner.environment()
+        subprocess.run(["git", *arguments], check=True, env=environment, capture_output=True, timeout=60)
+
+    @property
+    def generation(self) -> int | None:
+        """The generation that is published."""
+        found = read_published(self.fleet, self.fleet.head("published"))
+        return None if found is None else found.publication.generation
+
+    def verify(self) -> str:
+        """Verify as somebody does who clones the repository."""
+        command = [sys.executable, "-m", "ringtide_engine.cli", "verify", str(self.folders[0])]
+        done = subprocess.run(
+            command, env=self.runner.environment(), capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    """Return a fleet with a rollout, trust and workflows on `main`, of which nothing is published."""
+    folders = bare(tmp_path / "fleet.git"), bare(tmp_path / "reports.git")
+    now = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=1)
+    files = fleet_files(DEVICES, rollout="1.1.0")
+    files |= {f".github/{each.relative_to(TEMPLATE)}": each.read_bytes() for each in TEMPLATE.rglob("*.yml")}
+    files |= {f"trust/{name}": content for name, content in establish_trust({}, ceremony("us"), now).items()}
+    secrets = {f"RINGTIDE_{name.upper()}_KEY": private_pem(custody_keys("us")[name]).decode() for name in SECRET_KEYS}
+    with serving(FakeGitHub()) as github:
+        variables = {"RINGTIDE_REPORTS_URL": str(folders[1])}
+        runner = ActRunner(
+            folder=tmp_path, api=github.url, origin=str(folders[0]), variables=variables, secrets=secrets
+        )
+        made = Fleet(
+            fleet=RacingRepository(folders[0]),
+            reports=RacingRepository(folders[1]),
+            devices={each: ReportingDevice(id=each) for each in device_ids(DEVICES)},
+            now=now,
+            folders=folders,
+            github=github,
+            runner=runner,
+        )
+        made.fleet.commit("main", parent=None, changes=files, message="Begin", at=now)
+        yield made
+
+
+@pytest.fixture
+def published(fleet: Fleet, tmp_path: Path) -> Fleet:
+    """Return the fleet with generation 1 published, and with devices that report from it."""
+    statement, tuf = (key_folder(tmp_path / "keys" / name, "us", name) for name in ("statement", "tuf"))
+    publisher = Publisher(
+        repository=fleet.fleet,
+        statement=FolderStatementSigner(statement),
+        tuf=TufCustody(tuf),
+        policies=CelConditions(),
+        replay=replay,
+    )
+    publish(publisher, Approval(unreviewed=True), fleet.now)
+    fleet.report(confirmed)
+    return fleet
+
+
+def test_the_first_generation_is_published_by_hand_and_the_second_by_a_merge(fleet: Fleet) -> None:
+    assert "Nothing is published yet" in fleet.run("publish.yml", "push")
+    assert fleet.generation is None
+
+    said = fleet.run("publish.yml", "workflow_dispatch", plan=fleet.plan(None))
+    assert "signed generation 1" in said
+    assert "published generation 1" in said
+    assert "generation 1 of epoch 1" in fleet.verify()
+
+    fleet.reviewed(fleet.merge('release: "1.0.0"', 'release: "1.2.0"'))
+    assert "published generation 2" in fleet.run("publish.yml", "push")
+    assert f"devices {DEVICES} accept it" in fleet.verify()
+
+
+def test_a_merge_whose_plan_is_not_the_reviewed_one_is_not_published(published: Fleet) -> None:
+    published.merge('release: "1.0.0"', 'release: "1.2.0"')
+    before = published.fleet.head("published")
+    unrecorded = published.run("publish.yml", "push")
+    assert "Job failed" in unrecorded
+    assert f"no plan was recorded for {published.head}" in unrecorded
+    published.reviewed("0" * 64)
+    other = published.run("publish.yml", "push")
+    assert "Job failed" in other
+    assert f"not the approved {'0' * 64}" in other
+    assert published.fleet.head("published") == before
+
+
+def test_the_judge_and_its_publication_are_one_run(published: Fleet) -> None:
+    published.runner.variables |= {"RINGTIDE_APP_ID": "Iv1.example"}
+    published.runner.secrets |= {"RINGTIDE_APP_KEY": "key of the app"}
+    source = published.head
+    said = published.run("advance.yml", "schedule")
+    assert said.count("Success - Main Token of the app") == 3  # the judge, and both custodies
+    assert published.generation == 2, said[-3000:]
+    assert [
+        path for path in published.fleet.changed_paths(source, published.head) if not path.startswith("progress/")
+    ] == []
+    assert published.exposed()
+    assert "generation 2 of epoch 1" in published.verify()
+
+
+def test_without_a_judge_what_a_merge_left_is_published_and_renewed(published: Fleet) -> None:
+    published.runner.variables = {}
+    published.reviewed(published.merge('release: "1.0.0"', 'release: "1.2.0"'))
+    said = published.run("advance.yml", "schedule")
+    assert "collect reports and judge" not in said
+    assert "Token of the app" not in said
+    assert published.generation == 2, said[-3000:]
+    assert "reserve, compile and sign" not in published.run("advance.yml", "schedule")
+
+    before = published.fleet.files(published.fleet.head("published") or "")
+    assert "refreshed generation 2" in published.run("publish.yml", "schedule")
+    after = published.fleet.files(published.fleet.head("published") or "")
+    assert {path for path in after if before.get(path) != after[path]} == {"metadata/timestamp.json"}
+    assert "generation 2 of epoch 1" in published.verify()
