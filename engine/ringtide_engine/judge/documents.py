@@ -115,6 +115,11 @@ def _rings(progress: Progress) -> list[Json]:
             "openedAt": format_instant(ring.opened_at),
             "cohort": ring.cohort,
             "cuts": {stratum: write_cut(cut) for stratum, cut in sorted(ring.cuts.items())},
+            **(
+                {}
+                if ring.admitted is None
+                else {"admitted": {key: write_cut(ring.admitted[key]) for key in ring.admitted}}
+            ),
         }
         for ring in progress.rings
     ]

@@ -5,17 +5,19 @@
    watched for them.
 3. A failed gate, in any open ring, rolls back; but silence says nothing while evidence is old.
 4. Where people abort, roll back.
-5. Where the plan no longer fits what was opened, or evidence is old, hold.
+5. Where the plan no longer fits what was opened, or evidence is old, hold; else, where disruption budgets have room for
+   more devices of the newest ring, let these begin.
 6. Where people have paused, frozen or not yet approved what comes next, hold.
 7. The newest ring is left when a quorum has confirmed, the evidence covers the soak, and every gate passes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ringtide_contract.ids import format_instant
-from ringtide_contract.membership import EVERYBODY
+from ringtide_contract.membership import EVERYBODY, Cut
+from ringtide_engine.judge.budgets import admit, admitted, held_by_budgets, more
 from ringtide_engine.judge.exposure import population
 from ringtide_engine.judge.gates import FEW, evaluate
 from ringtide_engine.judge.opening import controls, next_ring, open_ring
@@ -55,6 +57,9 @@ def decide(view: RolloutView, evidence: Evidence, path: str) -> Verdict:
         return _verdict(view, evidence, path, "hold", (done,), gates)
     begun = view.progress if view.progress is not None and view.progress.rings else None
     lacking = _misfit(view) or stale or (_missing(view, begun, evidence, gates) if begun else ())
+    cells = None if begun is None or _misfit(view) or stale else more(view, evidence.occupied or {}, evidence.now)
+    if begun is not None and cells is not None:
+        return _verdict(view, evidence, path, "promote", (admitted(begun, cells),), gates, cells=cells)
     waiting = (*held_back(view, evidence.now), *lacking)
     if waiting:
         return _verdict(view, evidence, path, "hold", (*waiting, *_stuck(view, evidence)), gates)
@@ -73,8 +78,10 @@ def _verdict(
     kind: VerdictKind,
     reasons: tuple[Reason, ...],
     gates: tuple[GateResult, ...],
+    *,
+    cells: Mapping[str, Cut] | None = None,
 ) -> Verdict:
-    progress = _next(view, evidence.now, kind, reasons, path)
+    progress = _next(view, evidence, kind, reasons, path, cells)
     ring = progress.rings[-1] if progress.rings and progress.phase == "rolling" else None
     spec = _spec(view, ring) if ring else None
     return Verdict(
@@ -88,7 +95,15 @@ def _verdict(
     )
 
 
-def _next(view: RolloutView, now: datetime, kind: VerdictKind, reasons: Sequence[Reason], path: str) -> Progress:
+def _next(
+    view: RolloutView,
+    evidence: Evidence,
+    kind: VerdictKind,
+    reasons: Sequence[Reason],
+    path: str,
+    cells: Mapping[str, Cut] | None,
+) -> Progress:
+    now = evidence.now
     last = LastVerdict(kind=kind, reasons=tuple(reason.text for reason in reasons), at=now, evidence=path)
     progress = view.progress or Progress(
         rollout=view.rollout.name,
@@ -105,12 +120,16 @@ def _next(view: RolloutView, now: datetime, kind: VerdictKind, reasons: Sequence
             return progress
         case "rollBack":
             return replace(progress, phase="rolledBack", stable=None)
+        case "promote" if cells is not None:
+            return replace(progress, rings=(*progress.rings[:-1], replace(progress.rings[-1], admitted=cells)))
         case "promote":
             ring = next_ring(view)
             if ring is None:
                 return replace(progress, phase="completed", stable=progress.candidate)
             control = controls(view)
-            return replace(progress, control=control, rings=(*progress.rings, open_ring(view, ring, control, now)))
+            opened = replace(open_ring(view, ring, control, now), admitted={} if view.budgets else None)
+            cells = admit(view, (*progress.rings, opened), evidence.occupied or {})
+            return replace(progress, control=control, rings=(*progress.rings, replace(opened, admitted=cells)))
 
 
 def _banned(view: RolloutView) -> tuple[Reason, ...]:
@@ -255,6 +274,8 @@ def _missing(
         for gate in gates
         if gate.ring == ring.name and gate.answer != "pass"
     ]
+    if reasons or next_ring(view) is None:  # completion asks everybody, and so waits for all who have no room yet
+        reasons += held_by_budgets(view, evidence.occupied or {})
     return tuple(reasons)
 
 

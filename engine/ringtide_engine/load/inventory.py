@@ -4,8 +4,9 @@ from ringtide_contract.ids import parse_device_id, parse_name, parse_version
 from ringtide_contract.keys import parse_public_key
 from ringtide_contract.manifest import Probation
 from ringtide_engine.load import units
-from ringtide_engine.load.cursor import Cursor
+from ringtide_engine.load.cursor import Cursor, MisfitError
 from ringtide_engine.load.releases import probation
+from ringtide_engine.model.budgets import DisruptionBudget
 from ringtide_engine.model.desired import Device, Fleet, HardwareClass, Pin
 from ringtide_engine.model.people import Freeze
 
@@ -43,7 +44,15 @@ def fleet(at: Cursor) -> Fleet:
             )
             for each in at.child("freezes").items()
         ),
+        budgets=tuple(_budget(each) for each in at.child("disruptionBudgets").items()),
     )
+
+
+def _budget(at: Cursor) -> DisruptionBudget:
+    written = [kind for kind in ("maxUnavailable", "minAvailable") if at.get(kind) is not None]
+    if len(written) != 1:
+        raise MisfitError(at.pointer, "a disruption budget has either maxUnavailable or minAvailable")
+    return DisruptionBudget(label=at.get("label"), kind=written[0], amount=at.read(written[0], units.amount))
 
 
 def hardware_class(path: str, at: Cursor) -> HardwareClass:

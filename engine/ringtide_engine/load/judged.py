@@ -26,6 +26,7 @@ def progress(at: Cursor) -> Progress:
                 opened_at=each.read("openedAt", parse_instant),
                 cuts=_cuts(each.child("cuts")),
                 cohort=each.get("cohort"),
+                admitted=None if each.get("admitted") is None else _cuts(each.child("admitted")),
             )
             for each in at.child("rings").items()
         ),

@@ -82,6 +82,15 @@ def share(most: int = 100) -> Callable[[Any], Fraction]:
     return parse
 
 
+def amount(value: Any) -> int | Fraction:
+    """Parse a number of things, or a share of them such as `10%`.
+
+    Raises:
+        InputError: Another form.
+    """
+    return value if isinstance(value, int) else share()(value)
+
+
 def parts_per_million(value: Any) -> int:
     """Parse a percentage into millionths.
 

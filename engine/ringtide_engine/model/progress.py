@@ -24,6 +24,8 @@ class OpenedRing:
     """Stratum to cut. For a ring by cohort it holds `EVERYBODY`, and the cohort's selector limits it."""
     cohort: str | None
     """Cohort of the ring; None for a ring by share."""
+    admitted: Mapping[str, Cut] | None = None
+    """Where budgets hold: cell to the border below which its devices may begin; None: everybody at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,13 @@
 """What the judge says: gates answered one by one, a verdict, its reasons, and the progress that follows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
 from ringtide_contract.canonical import Json
 from ringtide_contract.ids import Digest
+from ringtide_engine.model.budgets import Candidate
 from ringtide_engine.model.desired import Metric, RingPlan, Rollout
 from ringtide_engine.model.people import Freeze
 from ringtide_engine.model.progress import Progress, VerdictKind
@@ -75,6 +76,10 @@ class RolloutView:
     """Model graphs that a roll back bans with the release; None where somebody shall keep the release."""
     freezes: tuple[Freeze, ...] = ()
     """Periods in which no ring opens."""
+    budgets: Mapping[str, int] = field(default_factory=dict)
+    """Group to how many of its devices may be unavailable at once."""
+    candidates: tuple[Candidate, ...] = ()
+    """Devices of these groups that the rollout can reach."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Devices grouped into classes: alike in hardware and in every label that a cohort or a stratum reads."""
+"""Devices grouped into classes: alike in hardware and in every label that a cohort, a stratum or a budget reads."""
 
 from collections.abc import Mapping
 
@@ -33,9 +33,10 @@ def group(state: DesiredState) -> tuple[Mapping[str, DeviceClass], Mapping[Devic
 
 
 def labels_that_matter(state: DesiredState) -> tuple[str, ...]:
-    """Return the labels that split classes: those that selectors of cohorts and the fleet's strata read, sorted."""
+    """Return the labels that split classes: those that cohorts, the fleet's strata and its budgets read, sorted."""
     read = {expression.key for cohort in state.cohorts.values() for expression in cohort.selector.expressions}
-    return tuple(sorted((read | set(state.fleet.strata)) - {HARDWARE_LABEL}))
+    budgets = {budget.label for budget in state.fleet.budgets}
+    return tuple(sorted((read | budgets | set(state.fleet.strata)) - {HARDWARE_LABEL}))
 
 
 def selectable_labels(device_class: DeviceClass) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from ringtide_contract.class_file import RingRange
 from ringtide_contract.membership import EVERYBODY, NOBODY, Cut
 from ringtide_engine.model.assignment import DeviceClass
+from ringtide_engine.model.budgets import cell_of
 from ringtide_engine.model.desired import DesiredState, Placement, RingPlan, Rollout
 from ringtide_engine.model.progress import OpenedRing, Progress
 from ringtide_engine.model.selection import matches
@@ -49,8 +50,16 @@ def _cut(state: DesiredState, opened: OpenedRing, device_class: DeviceClass) -> 
     """Return the cut of one ring.
 
     A stratum that appeared after a ring by share had opened is not in it: nobody weighed its size, so it waits for the
-    judge. A cohort that is gone reaches nobody more.
+    judge. A cohort that is gone reaches nobody more. Where budgets hold, a class has the cut of its groups.
     """
+    if opened.admitted is not None:
+        cell = cell_of(selectable_labels(device_class), state.fleet.budgets)
+        if cell:
+            return min(_reach(state, opened, device_class), opened.admitted.get(cell, NOBODY))
+    return _reach(state, opened, device_class)
+
+
+def _reach(state: DesiredState, opened: OpenedRing, device_class: DeviceClass) -> Cut:
     if opened.cohort is None:
         return opened.cuts.get(device_class.stratum, NOBODY)
     cohort = state.cohorts.get(opened.cohort)

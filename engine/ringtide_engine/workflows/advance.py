@@ -1,5 +1,6 @@
 """Advance: judge every rollout that is under way, and record the verdicts in one commit."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -7,6 +8,7 @@ from datetime import datetime
 from ringtide_contract.errors import InputError, TransientError, TrustError
 from ringtide_contract.ids import format_instant
 from ringtide_engine import __version__
+from ringtide_engine.judge.budgets import newly_taken, taken
 from ringtide_engine.judge.documents import is_evidence_path, is_judge_path, judged_files
 from ringtide_engine.judge.tally import SILENCE, tally
 from ringtide_engine.judge.verdict import CLOCK_SLACK
@@ -14,7 +16,8 @@ from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.evidence import Evidence, Observation, Source, Tally, read_evidence
 from ringtide_engine.model.verdict import RolloutView, Verdict
 from ringtide_engine.ports import ConflictError, Repository
-from ringtide_engine.workflows.cases import Case, cases_of, read_state
+from ringtide_engine.resolve.state import resolve
+from ringtide_engine.workflows.cases import Case, asked_of, cases_of, read_state
 from ringtide_engine.workflows.collected import collectors, read_collected
 
 ATTEMPTS = 5
@@ -109,8 +112,34 @@ def judge(state: DesiredState, source: str, reports: Repository, *, now: datetim
     cases = cases_of(state, now)
     sources = collectors(reports)
     since = min((_since(case.view, now) for case in cases if case.view.progress is not None), default=None)
+    if state.fleet.budgets and cases:
+        silent = now - SILENCE * state.fleet.max_silence
+        since = silent if since is None else min(since, silent)
     collected = read_collected(reports, sources, state, since)
-    return tuple(_judged(case, source, sources, collected.observations, now) for case in cases)
+    occupied = _occupied(state, collected.observations, now, sources) if state.fleet.budgets and cases else None
+    judged: list[Judged] = []
+    for case in cases:
+        item = _judged(case, source, sources, collected.observations, now, occupied)
+        judged.append(item)
+        if occupied is not None:  # what one rollout lets begin takes room from the next
+            occupied = Counter(occupied) + Counter(newly_taken(case.view, case.view.progress, item.verdict.progress))
+    return tuple(judged)
+
+
+def _occupied(
+    state: DesiredState, observations: Sequence[Observation], now: datetime, sources: Sequence[Source]
+) -> Mapping[str, int]:
+    """Return the unavailable devices of each group of the fleet's disruption budgets."""
+    resolution = resolve(state)
+    known = min(now, min((source.through for source in sources), default=now))
+    return taken(
+        resolution.devices,
+        state.fleet.budgets,
+        asked_of(state, resolution),
+        [item for item in observations if item.ingested_at <= now],
+        known=known,
+        silence=SILENCE * state.fleet.max_silence,
+    )
 
 
 def _check_clock(view: RolloutView, now: datetime) -> None:
@@ -186,7 +215,12 @@ def _replayed(
 
 
 def _judged(
-    case: Case, source: str, sources: tuple[Source, ...], observations: Sequence[Observation], now: datetime
+    case: Case,
+    source: str,
+    sources: tuple[Source, ...],
+    observations: Sequence[Observation],
+    now: datetime,
+    occupied: Mapping[str, int] | None,
 ) -> Judged:
     evidence = Evidence(
         rollout=case.view.rollout.name,
@@ -196,6 +230,7 @@ def _judged(
         sources=sources,
         tool=TOOL,
         tallies=_count(case, observations, now, sources),
+        occupied=occupied,
     )
     verdict, files = judged_files(case.view, evidence)
     return Judged(case=case, evidence=evidence, verdict=verdict, files=files, recorded=False)
@@ -252,6 +287,8 @@ def _message(new: Sequence[Judged]) -> str:
 def _title(item: Judged) -> str:
     name, progress = item.verdict.rollout, item.verdict.progress
     match item.verdict.kind:
+        case "promote" if item.verdict.reasons[0].code == "admitted":
+            return f"Let more devices begin ring {progress.rings[-1].name} of rollout {name}"
         case "promote" if progress.phase == "completed":
             return f"Complete rollout {name}"
         case "promote":

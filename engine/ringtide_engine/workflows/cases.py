@@ -1,16 +1,23 @@
 """The desired state at a commit, and from it the case of each rollout that the judge looks at."""
 
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ringtide_contract.class_file import assign
 from ringtide_contract.errors import InputError
-from ringtide_engine.compile.manifests import make_manifest
+from ringtide_engine.compile.manifests import Manifests, make_manifest
+from ringtide_engine.compile.tree import make_class_files, make_index_rows
+from ringtide_engine.judge.budgets import Asked
 from ringtide_engine.judge.view import subjects_of, view_of
 from ringtide_engine.load.desired import load_desired
 from ringtide_engine.model.assignment import Choice, Resolution
+from ringtide_engine.model.budgets import Candidate, groups_of
 from ringtide_engine.model.desired import DesiredState, Rollout
 from ringtide_engine.model.evidence import Subject
 from ringtide_engine.model.finding import FindingsError
+from ringtide_engine.model.selection import labels_of
 from ringtide_engine.model.verdict import RolloutView
 from ringtide_engine.ports import Repository
 from ringtide_engine.resolve.state import resolve, rollout_units
@@ -99,7 +106,49 @@ def case_of(state: DesiredState, resolution: Resolution, rollout: Rollout) -> Ca
         hardware: make_manifest(state.fleet, choice, state.hardware[hardware])
         for hardware, choice in _choices(resolution, rollout).items()
     }
-    return Case(view=view, subjects=subjects_of(state, resolution, view, units, manifests))
+    subjects = subjects_of(state, resolution, view, units, manifests)
+    if state.fleet.budgets:
+        view = replace(view, budgets=_allowed(state, resolution), candidates=_candidates(state, resolution, subjects))
+    return Case(view=view, subjects=subjects)
+
+
+def asked_of(state: DesiredState, resolution: Resolution) -> Asked:
+    """Return what the devices that budgets count shall run by now."""
+    manifests = Manifests(state.fleet)
+    files = make_class_files(state, resolution, manifests)
+    models: dict[str, list[str]] = defaultdict(list)
+    for class_id, model in files:
+        models[class_id].append(model)
+    return {
+        name: {model: assign(files[row.class_id, model], row, name).manifest for model in models[row.class_id]}
+        for name, row in make_index_rows(state, resolution, manifests).items()
+        if groups_of(labels_of(resolution.devices[name]), state.fleet.budgets)
+    }
+
+
+def _allowed(state: DesiredState, resolution: Resolution) -> Mapping[str, int]:
+    """Return how many devices of each group may be unavailable at once."""
+    allowed: dict[str, int] = {}
+    for budget in state.fleet.budgets:
+        sizes = Counter(group for each in resolution.devices.values() for group in groups_of(labels_of(each), [budget]))
+        allowed |= {group: budget.allows(size) for group, size in sizes.items()}
+    return allowed
+
+
+def _candidates(state: DesiredState, resolution: Resolution, subjects: Sequence[Subject]) -> tuple[Candidate, ...]:
+    budgets = state.fleet.budgets
+    return tuple(
+        Candidate(
+            bucket=each.bucket,
+            stratum=each.stratum,
+            cell="/".join(groups),
+            groups=groups,
+            cohorts=each.cohorts,
+            held=each.held,
+        )
+        for each in subjects
+        if (groups := groups_of(labels_of(resolution.devices[each.device]), budgets))
+    )
 
 
 def _choices(resolution: Resolution, rollout: Rollout) -> dict[str, Choice]:
