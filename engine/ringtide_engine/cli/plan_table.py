@@ -117,7 +117,11 @@ def _show_change(report: PlanReport, files: Mapping[str, bytes], *, wide: bool) 
         for each in report.unsatisfiable
     ]
     _section("what can never pass:", never)
-    waivers = [f"{each.name}: {each.rule} until {each.expires}, {each.owner}: {each.reason}" for each in report.waivers]
+    waivers = [
+        f"{each.name}: {each.rule} until {each.expires}, {each.owner}: {each.reason}"
+        + ("" if each.is_used else " (covers nothing)")
+        for each in report.waivers
+    ]
     _section("waivers in force:", waivers)
     if report.findings:
         rendering.talk(rendering.findings_text(report.findings, files))

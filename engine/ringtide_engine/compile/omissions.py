@@ -22,6 +22,7 @@ def omissions(compared: Comparison) -> Iterator[Omission]:
     if after is None:
         return
     yield from _of_rows(compared)
+    yield from _quarantined(compared)
     yield from _waiting([row for row in compared.rows if row.rollout is not None])
     yield from _rollouts(after.state)
     yield from said_by_people(after.state)
@@ -65,6 +66,27 @@ def _of_rows(compared: Comparison) -> Iterator[Omission]:
         if banned and compared.after.side is not None:
             why = f"it is quarantined: {ban_against(compared.after.side.state, model, release)}"
             yield _omission("quarantined", subject, f"take no {named}", why, banned, "another release is brought")
+
+
+def _quarantined(compared: Comparison) -> Iterator[Omission]:
+    """Yield rollouts of a release that is under quarantine: nothing is compiled for them, so no row shows them."""
+    after = compared.after.side
+    if after is None:
+        return
+    for placement in after.state.placements.values():
+        for rollout in unfinished(after.state, placement):
+            banned = ban_against(after.state, placement.model, rollout.candidate)
+            if banned is None or any(row.rollout == rollout.name for row in compared.rows):
+                continue
+            devices = [
+                device
+                for class_id, each in after.resolution.classes.items()
+                if is_in(compared.after, placement.cohort, class_id)
+                for device in each.devices
+            ]
+            named, why = f"{placement.model} {rollout.candidate}", f"it is quarantined: {banned}"
+            subject, until = f"rollout {rollout.name}", "another release is brought"
+            yield _omission("quarantined", subject, f"take no {named}", why, devices, until)
 
 
 def _by_subject(rows: Sequence[Going]) -> Mapping[tuple[str, str, str | None], list[Going]]:

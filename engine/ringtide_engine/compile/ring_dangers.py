@@ -31,7 +31,7 @@ def _weaker(old: RingPlan, new: RingPlan, state: DesiredState, name: str) -> Ite
     place = at(state, new.path, "/rings")
     gone = [ring for ring in olds if ring not in news]
     if gone:
-        yield danger("RT-DANGER-004", place, f"{name}: the rings {', '.join(gone)} are gone; left: {', '.join(news)}")
+        yield danger("RT-DANGER-004", place, f"{name}: gone: ring {', '.join(gone)}; left: {', '.join(news)}")
     kept, now = [ring for ring in olds if ring in news], [ring for ring in news if ring in olds]
     if kept != now:
         yield danger("RT-DANGER-004", place, f"{name}: the rings come as {', '.join(now)}, not {', '.join(kept)}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from ringtide_engine.compile.banned import ban_against
 from ringtide_engine.compile.plan import Comparison
 from ringtide_engine.compile.words import count, some
 from ringtide_engine.model.desired import DesiredState
@@ -57,16 +58,18 @@ def unused_edits(compared: Comparison) -> Iterator[Omission]:
                 "every device keeps its variant",
                 "another variant fits",
             )
-        edited = [name for name in _edited(old.devices, new.devices) if name in old.devices and name in new.devices]
-        if edited:
-            yield Omission(
-                kind="unused",
-                subject="edited devices",
-                message=f"{count(len(edited))} edited, without effect on what they run now",
-                why="no device changes what it runs",
-                devices=some(edited),
-                until="a cohort, a rollout or a release makes a difference",
-            )
+    edited = [name for name in _edited(old.devices, new.devices) if name in old.devices and name in new.devices]
+    moved = {device for row in compared.rows for device in row.all("going")} if edited else set()
+    still = [name for name in edited if name not in moved]
+    if still:
+        yield Omission(
+            kind="unused",
+            subject="edited devices",
+            message=f"{count(len(still))} edited, without effect on what they run now",
+            why="they run what they ran before",
+            devices=some(still),
+            until="a cohort, a rollout or a release makes a difference",
+        )
     unfinished_before = {rollout.name for each in old.placements.values() for rollout in unfinished(old, each)}
     for name in sorted(unfinished_before - new.rollouts.keys()):
         yield Omission(
@@ -79,6 +82,10 @@ def unused_edits(compared: Comparison) -> Iterator[Omission]:
         )
     for name in _edited(old.rollouts, new.rollouts):
         if f"rollout {name}" not in causes and name in new.rollouts:
+            rollout = new.rollouts[name]
+            placed = new.placements.get(rollout.placement)
+            if placed is not None and ban_against(new, placed.model, rollout.candidate) is not None:
+                continue  # told as quarantined
             finished = name in new.progress and new.progress[name].phase != "rolling"
             why = "it has finished" if finished else "it reaches no device"
             yield _unused(

@@ -65,6 +65,16 @@ def test_a_moved_label_shows_who_leaves(fleet: Path, capsys: pytest.CaptureFixtu
     assert "cohort eu: 0 join, 1 leave" in capsys.readouterr().out
 
 
+def test_a_waiver_that_covers_nothing_says_so(fleet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    waiver = (
+        b"apiVersion: ringtide/v1\nkind: Waiver\nname: spare\nrule: release-licence-allowed\n"
+        b"scope: [models/digits/1.0.0.yaml]\nreason: OPS-7 a spare one\nowner: ops@example.org\nexpires: 2099-01-01\n"
+    )
+    write(fleet, {"waivers/spare.yaml": waiver})
+    plan(fleet)
+    assert "ops@example.org: OPS-7 a spare one (covers nothing)" in capsys.readouterr().out
+
+
 def test_an_edit_of_an_unused_ring_plan_is_a_change_without_effect(
     fleet: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -111,6 +111,15 @@ def test_what_will_not_happen_is_said_with_its_reason(name: str) -> None:
     assert all(each.until and each.why for each in made.omissions)
 
 
+def test_a_device_that_is_held_is_told_beside_what_moves_others() -> None:
+    head = edited(BASE, FIRST, "state: active", "state: held")
+    report = report_of(BASE, edited(head, "devices/edge-m-0002.yaml", "state: active", "state: retired"))
+    assert report.plan is not None
+    assert report.plan.changes
+    (told,) = [each for each in report.omissions if each.subject == "edited devices"]
+    assert told.devices.first == ("edge-s-0001",)
+
+
 def test_a_cohort_in_reserve_is_no_news() -> None:
     reserve = b"apiVersion: ringtide/v1\nkind: Cohort\nname: spare\nselector:\n  matchLabels: {site: nowhere}\n"
     files = {**BASE, "cohorts/spare.yaml": reserve}
@@ -150,8 +159,10 @@ reason: it harms devices
 """
     listed = {"quarantine/digits-1.1.0.yaml": entry}
     made = report_of({**BASE, **listed}, {**rolling(), **listed})
-    assert "12 devices take no digits 1.1.0: it is quarantined: it harms devices" in said(made, "quarantined")[0]
-    assert [(each.row.later, each.row.blocked > 0) for each in made.rings][-1] == (0, True)
+    (told,) = said(made, "quarantined")
+    assert told.startswith("rollout digits-1.1.0: 12 devices take no digits 1.1.0: it is quarantined: it harms devices")
+    assert not said(made, "unused")
+    assert sum(each.row.now + each.row.later for each in made.rings) == 0
     assert (made.devices_now, made.devices_later) == (0, 0)
 
 
