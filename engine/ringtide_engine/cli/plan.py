@@ -1,6 +1,7 @@
 """`ringtide plan`."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Write plan.json, plan.md, comment.md, plan.sha256 and the findings' files there, too.",
 )
+@click.option("--simulate", is_flag=True, help="Say what a candidate that breaks 5 % of devices would do.")
 @rendering.output_option("table", "wide", "json")
 def plan_command(
     fleet: Path,
@@ -33,6 +35,7 @@ def plan_command(
     head: str | None,
     detailed_exitcode: bool,
     output_dir: Path | None,
+    simulate: bool,
     output: rendering.Output,
 ) -> int:
     """Say which devices a change reaches, now and ring by ring, and under which digest it is reviewed.
@@ -53,14 +56,20 @@ def plan_command(
         base_commit = _published_source(repository, files)
     else:
         base_commit = repository.merge_base(repository.commit_of(base), head_commit or repository.commit_of("HEAD"))
+    base_files = None if base_commit is None else repository.files(base_commit)
+    now = wiring.clock().now()
     report = plan_report(
-        None if base_commit is None else repository.files(base_commit),
+        base_files,
         files,
-        now=wiring.clock().now(),
+        now=now,
         engine=wiring.policies(),
         base_commit=base_commit,
         head_commit=head_commit,
     )
+    if simulate and report.plan is not None:
+        from ringtide_engine.workflows.simulate import foretold_by
+
+        report = replace(report, simulated=foretold_by(report.plan, base_files, files, now=now))
     if output_dir is not None:
         from ringtide_engine.cli.plan_files import write_plan_files
 

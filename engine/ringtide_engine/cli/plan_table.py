@@ -117,6 +117,7 @@ def _show_change(report: PlanReport, files: Mapping[str, bytes], *, wide: bool) 
         for each in report.unsatisfiable
     ]
     _section("what can never pass:", never)
+    _section("if a candidate is bad:", report.simulated)
     waivers = [
         f"{each.name}: {each.rule} until {each.expires}, {each.owner}: {each.reason}"
         + ("" if each.is_used else " (covers nothing)")

@@ -181,6 +181,8 @@ class PlanReport:
     """What `check` found, sorted by place."""
     rules_applied: int
     """Number of policy rules in force."""
+    simulated: tuple[str, ...] = ()
+    """What a candidate that breaks devices would do, a sentence a rollout; none where nobody asked."""
 
     @property
     def is_empty(self) -> bool:

@@ -86,6 +86,7 @@ def plan_json(report: PlanReport) -> dict[str, Any]:
             }
             for each in report.waivers
         ],
+        "simulated": list(report.simulated),
         "rulesApplied": report.rules_applied,
         "findings": findings_data(report.findings),
     }

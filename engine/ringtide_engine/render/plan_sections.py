@@ -36,6 +36,11 @@ def plan_sections(report: PlanReport, *, named: int) -> tuple[Section, ...]:
         Section(title="Devices by ring", what="rows", lead=_RINGS, items=tuple(map(_ring, report.rings))),
         Section(title="What will not happen, and why", what="omissions", items=tuple(_omissions(report, named))),
         Section(title="What can never pass", what="rings and gates", items=tuple(_unsatisfiable(report))),
+        Section(
+            title="If a candidate is bad",
+            what="rollouts",
+            items=tuple(f"- {markdown(each)}\n" for each in report.simulated),
+        ),
         Section(title="Findings", what="findings", items=tuple(map(_finding, grave))),
         Section(title="Joining and leaving cohorts", what="cohorts", items=tuple(_memberships(report, named))),
         Section(title="Gates and times", what="rings", items=tuple(_times(report.rings)), is_folded=True),

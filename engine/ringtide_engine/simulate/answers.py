@@ -172,7 +172,7 @@ class Simulation:
     fault: Fault
     """What was assumed to be wrong with the faulty candidate."""
     sound: Outcome
-    """Runs of a candidate with nothing wrong; none where they were not asked for."""
+    """Runs of a candidate with nothing wrong; none where only the sentence is asked for."""
     faulty: Outcome
     """Runs of a faulty candidate."""
 
@@ -196,7 +196,7 @@ class Simulation:
     def to_dict(self) -> dict[str, Any]:
         """Write the simulation for a document."""
         sound, faulty = self.sound, self.faulty
-        mean = np.mean(np.stack(sound.hours), axis=0) if sound.runs else np.zeros(0)
+        mean = np.mean(np.stack(sound.hours), axis=0)
         return {
             "apiVersion": API_VERSION,
             "kind": "Simulation",

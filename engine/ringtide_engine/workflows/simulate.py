@@ -1,15 +1,17 @@
 """Simulate: what a rollout would do to this very fleet, by the real resolution, opening and judgement."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ringtide_contract.errors import InputError
 from ringtide_engine.judge.tally import SILENCE
 from ringtide_engine.judge.verdict import decide
+from ringtide_engine.load.desired import load_desired
 from ringtide_engine.model.assignment import Choice, Resolution
 from ringtide_engine.model.desired import HARDWARE_LABEL, DesiredState, Rollout
 from ringtide_engine.model.evidence import Evidence, Subject
+from ringtide_engine.model.plan import Plan
 from ringtide_engine.model.selection import labels_of
 from ringtide_engine.model.verdict import RolloutView, Verdict
 from ringtide_engine.resolve import resolve
@@ -18,6 +20,7 @@ from ringtide_engine.simulate.assumptions import SOUND, Assumptions, Fault
 from ringtide_engine.simulate.course import Run, Setting, run
 from ringtide_engine.simulate.reach import reach_of
 from ringtide_engine.workflows.cases import case_of, waits_for
+from ringtide_engine.workflows.plan import with_judgement_of
 
 LARGE = 10_000
 """From so many devices on the judge looks once an hour."""
@@ -62,19 +65,57 @@ def simulate(
     setting = setting_of(state, name, question, now=now)
     done = 0
 
-    def runs(fault: Fault, kind: int) -> Outcome:
+    def count(_: Run) -> None:
         nonlocal done
-        made: list[Run] = []
-        for number in range(question.runs):
-            made.append(run(setting, fault, (question.seed, kind, number)))
-            done += 1
-            if tell is not None:
-                tell(done, 2 * question.runs)
-        return Outcome(runs=tuple(made), step_s=setting.step_s)
+        done += 1
+        if tell is not None:
+            tell(done, 2 * question.runs)
 
+    sound = _runs(setting, SOUND, question, count)
+    return _answers(setting, question, sound, _runs(setting, question.fault, question, count))
+
+
+def foretold_by(
+    plan: Plan, base_files: Mapping[str, bytes] | None, files: Mapping[str, bytes], *, now: datetime
+) -> tuple[str, ...]:
+    """Return for each rollout of a plan, in one sentence, what a candidate that breaks one device in twenty would do.
+
+    Args:
+        plan: The plan of a change.
+        base_files: What the change starts from; its progress is the judge's.
+        files: What the change makes of it.
+        now: The present.
+    """
+    state = load_desired(with_judgement_of(base_files, files)).state
+    causes = {row.cause for row in plan.rows if row.ring is not None}
+    question = Question(fault=Fault(fails=0.05))
+    said: list[str] = []
+    if state is None:
+        return ()
+    for name in sorted(each for each in state.rollouts if f"rollout {each}" in causes):
+        try:
+            setting = setting_of(state, name, question, now=now)
+        except InputError as error:
+            said.append(f"rollout {name} is not simulated: {error}")
+            continue
+        none = Outcome(runs=(), step_s=setting.step_s)
+        faulty = _runs(setting, question.fault, question, lambda _: None)
+        said.append(_answers(setting, question, none, faulty).sentence)
+    return tuple(said)
+
+
+def _runs(setting: Setting, fault: Fault, question: Question, done: Callable[[Run], None]) -> Outcome:
+    made: list[Run] = []
+    for number in range(question.runs):
+        made.append(run(setting, fault, (question.seed, int(fault is not SOUND), number)))
+        done(made[-1])
+    return Outcome(runs=tuple(made), step_s=setting.step_s)
+
+
+def _answers(setting: Setting, question: Question, sound: Outcome, faulty: Outcome) -> Simulation:
     reach, view = setting.reach, setting.view
     return Simulation(
-        rollout=name,
+        rollout=view.rollout.name,
         model=view.model,
         candidate=view.rollout.candidate,
         ring_plan=view.plan.name,
@@ -85,8 +126,8 @@ def simulate(
         strata={stratum: int((reach.stratum == place).sum()) for place, stratum in enumerate(reach.strata)},
         assumed=question.assumed,
         fault=question.fault,
-        sound=runs(SOUND, 0),
-        faulty=runs(question.fault, 1),
+        sound=sound,
+        faulty=faulty,
     )
 
 

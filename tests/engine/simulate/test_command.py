@@ -79,3 +79,16 @@ def test_what_cannot_be_asked_is_refused_in_words(
 ) -> None:
     assert asked(folder, *options) == code
     assert said in capsys.readouterr().err
+
+
+def test_a_plan_says_what_a_bad_candidate_would_do_where_it_is_asked(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = ["plan", "-C", str(folder), "--output-dir", str(tmp_path)]
+    assert run([*plan, "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["simulated"] == []
+    assert run([*plan, "--simulate"]) == 0
+    (sentence,) = json.loads((tmp_path / "plan.json").read_text())["simulated"]
+    assert sentence.startswith("if digits 1.1.0 breaks 5 % of devices, ")
+    assert f"if a candidate is bad:\n  {sentence}" in capsys.readouterr().out
+    assert "## If a candidate is bad" in (tmp_path / "plan.md").read_text()
