@@ -264,6 +264,12 @@ def test_parameters_have_the_types_of_their_schema() -> None:
     assert "applied to '(int, string)'" in found.message
 
 
+def test_a_rule_with_a_slip_in_its_name_is_told_which_is_meant() -> None:
+    edits: Mapping[str, Edit] = {POLICIES: ("rules:", "rules:\n  - rule: waiver-expire-soon")}
+    (found,) = check(edited(fleet_files(), edits), None, TODAY, CelConditions()).findings
+    assert (found.rule, found.fix) == ("RT-POLICY-001", "Did you mean waiver-expires-soon?")
+
+
 def test_parameters_that_do_not_fit_are_named() -> None:
     edits: Mapping[str, Edit] = {
         POLICIES: ("rules:", "rules:\n  - rule: waiver-expires-soon\n    parameters: {most: soon}")

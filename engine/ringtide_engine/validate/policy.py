@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, cast
 
 from ringtide_contract.errors import InputError
@@ -138,11 +139,14 @@ def _ready(
 ) -> AppliedRule | tuple[Finding, ...]:
     rule = rules.get(choice.rule)
     if rule is None:
-        return (finding("RT-POLICY-001", place, f"there is no rule {choice.rule}"),)
+        near = get_close_matches(choice.rule, rules, n=1)
+        fix = f"Did you mean {near[0]}?" if near else "Name a rule that `ringtide policy list` shows."
+        return (finding("RT-POLICY-001", place, f"there is no rule {choice.rule}", fix),)
     parameters = with_defaults(rule, choice.parameters)
     wrong = misfits(rule, parameters)
     if wrong:
-        return tuple(finding("RT-POLICY-003", place, f"{choice.rule}: {each}") for each in wrong)
+        fix = f"Mend the parameters; `ringtide explain {choice.rule}` says what they take."
+        return tuple(finding("RT-POLICY-003", place, f"{choice.rule}: {each}", fix) for each in wrong)
     try:
         return apply(rule, choice.severity or rule.severity, parameters, engine)
     except InputError as error:
