@@ -1,11 +1,11 @@
-"""Prints every figure that the documents quote: `python -m benchmarks [NAME ...]`.
+"""Prints every figure that the documents quote: `python -m benchmarks [--full] [NAME ...]`.
 
 Figures are medians of runs in one go on this machine, with the range; where a peer is named, both were measured in turns.
 """
 
 import sys
 
-from benchmarks import agent_memory, cli_start, compile_scale, simulate, switching, worker_start
+from benchmarks import agent_memory, cli_start, compile_scale, pull_request, simulate, switching, worker_start
 
 FIGURES = {
     "cli-start": cli_start.measure,
@@ -14,12 +14,13 @@ FIGURES = {
     "switching": switching.measure,
     "compile-scale": compile_scale.measure,
     "simulate": simulate.measure,
+    "pull-request": pull_request.measure,
 }
 
 
 def main() -> int:
     """Run the benchmarks named on the command line, or all of them."""
-    names = sys.argv[1:] or list(FIGURES)
+    names = [each for each in sys.argv[1:] if each != "--full"] or list(FIGURES)
     unknown = sorted(set(names) - set(FIGURES))
     if unknown:
         print(f"error: no benchmark called {', '.join(unknown)}; there are {', '.join(FIGURES)}", file=sys.stderr)
