@@ -138,10 +138,17 @@ maxOpset: 21
 """
 
 
-def _ring(name: str, share: str, min_devices: int) -> str:
+APPROVER = "@lagoon/operations"
+"""Who lets a release go to everybody."""
+
+_APPROVAL = f"""
+    approval: {{from: ["{APPROVER}"]}}"""
+
+
+def _ring(name: str, share: str, min_devices: int, approval: str = "") -> str:
     return f"""\
   - name: {name}
-    share: {share}
+    share: {share}{approval}
     minimumPerStratum: 1
     soak: 5s
     deadline: 30m
@@ -163,4 +170,4 @@ name: standard
 unit: device
 control: 5%
 rings:
-{_ring("canary", "25%", 3)}{_ring("pilot", "50%", 3)}{_ring("rest", "100%", 4)}"""
+{_ring("canary", "25%", 3)}{_ring("pilot", "50%", 3)}{_ring("rest", "100%", 4, _APPROVAL)}"""

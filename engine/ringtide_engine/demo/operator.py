@@ -13,6 +13,7 @@ from ringtide_contract.report import Report
 from ringtide_engine import wiring
 from ringtide_engine.demo.agents import Places
 from ringtide_engine.demo.fleet import FLEET
+from ringtide_engine.model.evidence import read_evidence
 from ringtide_engine.model.plan import Plan
 from ringtide_engine.model.publication import PUBLISHED, PublishOutcome
 from ringtide_engine.ports import ArtifactStore, CommitInfo
@@ -25,6 +26,8 @@ from ringtide_engine.workflows.ingest import IngestResult, ingest
 from ringtide_engine.workflows.plan import plan_change
 from ringtide_engine.workflows.publish import Approval, publish
 from ringtide_engine.workflows.published import read_published
+from ringtide_engine.workflows.rollout_edits import approve
+from ringtide_engine.workflows.simulate import foretold_by
 from ringtide_engine.workflows.verify import Verification, verify
 
 COLLECTOR = "demo"
@@ -47,6 +50,8 @@ class Merged:
     """What was reviewed."""
     outcome: PublishOutcome
     """What was published."""
+    simulated: tuple[str, ...]
+    """What each rollout of it would do if its candidate were broken, one sentence each."""
 
 
 class Operator:
@@ -117,9 +122,10 @@ class Operator:
         before = dict(self._fleet.files(base)) if base is not None else None
         after = {**self._fleet.files(head), **files}
         planned = plan_change(before, after, today=self._clock.now().date(), engine=self._policies)
+        simulated = foretold_by(planned.plan, before, after, now=self._clock.now())
         commit = self.commit(files, message)
         outcome = self.publish(planned.plan.digest)
-        return Merged(commit=commit, plan=planned.plan, outcome=outcome)
+        return Merged(commit=commit, plan=planned.plan, outcome=outcome, simulated=simulated)
 
     def publish(self, plan: str | None = None) -> PublishOutcome:
         """Publish what `main` says; verdicts need no plan."""
@@ -166,6 +172,23 @@ class Operator:
         """Return the judge's commits, oldest first."""
         commits = [info for info in self._fleet.history(self._head()) if info.message.startswith(_VERDICTS)]
         return tuple(reversed(commits))
+
+    def awaited_ring(self, rollout: str) -> str | None:
+        """Return the ring that waits for an approval and for nothing else; None where none does."""
+        head = self._head()
+        progress = read_state(self._fleet, head).progress.get(rollout)
+        content = None if progress is None else self._fleet.file(head, progress.last.evidence)
+        if content is None:
+            return None
+        reasons = read_evidence(content)[1].get("reasons")
+        said = [(each["code"], each["subject"]) for each in reasons] if isinstance(reasons, list) else []
+        return str(said[0][1]) if len(said) == 1 and said[0][0] == "approval" else None
+
+    def approve(self, rollout: str, ring: str, by: str) -> Merged:
+        """Merge the change by which a person lets a ring open."""
+        files, today = self._fleet.files(self._head()), self._clock.now().date()
+        edit = approve(files, rollout, by=by, role="operations", ring=ring, today=today)
+        return self.merge({edit.path: edit.content}, edit.message)
 
     def phase_of(self, rollout: str) -> str | None:
         """Return where a rollout stands; None before its first ring."""

@@ -96,7 +96,7 @@ class Story:
         voice.say(f"{offline} loses its network and power; a rollout does not wait for it")
         self._show(self._rollout(GOOD))
         self._await(
-            lambda: self._phase(GOOD) == "completed" and self._confirmed_on(GOOD) >= len(self._agents) - 1,
+            lambda: self._approved(GOOD) and self._confirmed_on(GOOD) >= len(self._agents) - 1,
             f"the rollout of {GOOD} to complete",
             disturbed=True,
         )
@@ -161,6 +161,8 @@ class Story:
 
     def _show(self, merged: Merged) -> None:
         self._voice.plan(merged.plan)
+        for sentence in merged.simulated:
+            self._voice.say(f"simulated: {sentence}")
         self._voice.say(f"merged as {merged.commit[:12]}, published as generation {merged.outcome.generation}")
 
     def _start(self, agent: AgentProcess) -> None:
@@ -210,6 +212,15 @@ class Story:
 
     def _phase(self, candidate: str) -> str | None:
         return self._operator.phase_of(fleet.rollout_name(candidate))
+
+    def _approved(self, candidate: str) -> bool:
+        """Let a ring open that asks for it; tell whether the rollout is complete."""
+        name = fleet.rollout_name(candidate)
+        ring = self._operator.awaited_ring(name)
+        if ring is not None:
+            merged = self._operator.approve(name, ring, fleet.APPROVER)
+            self._voice.say(f"{fleet.APPROVER} has approved ring {ring}, merged as {merged.commit[:12]}")
+        return self._phase(candidate) == "completed"
 
     def _last_in_line(self, candidate: str) -> str:
         """Return the device that a rollout reaches last: the one with the highest bucket."""
