@@ -24,6 +24,7 @@ _UNSEEN = re.compile(
 _CONFLICT = re.compile(r"^(<{7} |>{7} )", re.MULTILINE)
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_CONTENT = (yaml.ScalarEvent, yaml.SequenceStartEvent, yaml.MappingStartEvent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +157,8 @@ class _Builder:
 
     def take(self, event: Any) -> bool:
         """Take the next event; False where reading on makes no sense."""
+        if isinstance(event, _CONTENT):
+            return self._open(event)
         match event:
             case yaml.DocumentStartEvent():
                 self.documents += 1
@@ -165,8 +168,6 @@ class _Builder:
                     return self._refuse("RT-YAML-007", event, "a directive", "Remove the directive.")
             case yaml.AliasEvent():
                 return self._refuse("RT-YAML-006", event, f"the alias *{event.anchor}")
-            case yaml.ScalarEvent() | yaml.SequenceStartEvent() | yaml.MappingStartEvent():
-                return self._open(event)
             case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
                 self.stack.pop()
         return True

@@ -22,6 +22,9 @@ _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", re.ASCII)
 
+_NUMERIC = frozenset("+-.0123456789")
+"""What every number of the forms above begins with."""
+
 _MAX_DIGITS = 40
 """Longer numbers are beyond every field, and slow to read."""
 
@@ -36,6 +39,8 @@ def plain_scalar(text: str) -> Scalar:
         return None
     if text in _TRUE or text in _FALSE:
         return text in _TRUE
+    if text[0] not in _NUMERIC:
+        return text
     if _NOT_FINITE.fullmatch(text):
         raise InputError(f"{text} is not a finite number")
     if _LEADING_ZERO.fullmatch(text):
