@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ringtide_engine.cli import exits, rendering
+from ringtide_engine.cli import exits, names, rendering
 from ringtide_engine.cli.repositories import fleet_option
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _OTHER_FOLDERS = {"fleet": "Fleet", "devices": "Device", "models": "Release", "p
 
 
 @click.command("explain")
-@click.argument("name")
+@click.argument("name", shell_complete=names.rules)
 @fleet_option()
 @rendering.output_option("table", "json")
 def explain_command(name: str, fleet: Path, output: rendering.Output) -> int:

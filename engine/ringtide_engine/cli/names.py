@@ -55,6 +55,15 @@ def models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     )
 
 
+def rules(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Return ids of policy rules, those of the library and the fleet's own, that begin as typed."""
+    from ringtide_engine.shipped import shipped_folder
+
+    folders = (shipped_folder("policies"), _fleet(ctx) / "policies")
+    found = (path.parent.name for folder in folders for path in _files(folder) if path.name == "rule.yaml")
+    return _named(name for name in found if name.startswith(incomplete))
+
+
 def _named(names: Iterator[str]) -> list[str]:
     return sorted({name for name in names if _NAME.fullmatch(name)})[:MAX_NAMES]
 

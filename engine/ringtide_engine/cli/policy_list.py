@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ringtide_engine.cli import rendering
+from ringtide_engine.cli import names, rendering
 from ringtide_engine.cli.exits import FINDINGS, OK
 from ringtide_engine.cli.repositories import fleet_option
 
@@ -49,7 +49,7 @@ def list_command(folder: Path, output: rendering.Output) -> int:
 
 
 @click.command("explain")
-@click.argument("name", metavar="ID")
+@click.argument("name", metavar="ID", shell_complete=names.rules)
 @fleet_option()
 @rendering.output_option("table", "json")
 def explain_command(name: str, fleet: Path, output: rendering.Output) -> int:

@@ -58,6 +58,8 @@ def completed(desk: Path, line: str) -> list[str]:
         ("ringtide ", list(VERBS)),
         ("ringtide ro", ["rollout"]),
         ("ringtide policy te", ["test"]),
+        ("ringtide explain ring-n", ["ring-not-skipped"]),
+        ("ringtide policy explain waiver-h", ["waiver-has-reason"]),
         ("ringtide plan --detailed", ["--detailed-exitcode"]),
         ("ringtide completion ", ["bash", "zsh", "fish"]),
         ("ringtide why edge-s", ["edge-s-0001", "edge-s-0004"]),
