@@ -29,7 +29,8 @@ from ringtide_engine.workflows.published import read_published
 pytestmark = [pytest.mark.journey, needs_act]
 
 DEVICES = 6
-PLACEMENT = "placements/digits-everywhere.yaml"
+OTHER_RELEASE = ("placements/digits-everywhere.yaml", 'release: "1.0.0"', 'release: "1.2.0"')
+RETIREMENT = (f"devices/{device_ids(1)[0]}.yaml", "state: active", "state: retired")
 SECRET_KEYS = ("statement", "release", "snapshot", "timestamp")
 
 
@@ -46,11 +47,11 @@ class Fleet(FleetPair):
         files = self.fleet.files(self.head)
         return plan_change(before, files, today=datetime.now(UTC).date(), engine=CelConditions()).plan.digest
 
-    def merge(self, old: str, new: str) -> str:
-        """Merge another release for the placement, and return the digest of its plan."""
-        base, content = self.head, self.fleet.files(self.head)[PLACEMENT]
+    def merge(self, path: str, old: str, new: str) -> str:
+        """Merge a change of a file, and return the digest of its plan."""
+        base, content = self.head, self.fleet.files(self.head)[path]
         assert old.encode() in content
-        self.change(**{PLACEMENT: content.replace(old.encode(), new.encode())})
+        self.change(**{path: content.replace(old.encode(), new.encode())})
         return self.plan(base)
 
     def reviewed(self, plan: str) -> None:
@@ -60,19 +61,29 @@ class Fleet(FleetPair):
 
     def run(self, workflow: str, event: str, **inputs: str) -> str:
         """Run a workflow on the newest commit, and return what it said."""
-        checkout = self.folders[0].with_name("checkout")
-        if not checkout.exists():
-            self.git("clone", "--quiet", str(self.folders[0]), str(checkout))
-        self.git("-C", str(checkout), "pull", "--quiet")
         payload = {"ref": "refs/heads/main", "inputs": inputs, "repository": {"default_branch": "main"}}
-        done = self.runner.run(checkout, workflow, event, payload)
+        done = self.runner.run(self.checkout(), workflow, event, payload)
         said = done.stdout + done.stderr
         assert (done.returncode == 0) == ("Job failed" not in said), said[-4000:]
         return said
 
-    def git(self, *arguments: str) -> None:
+    def checkout(self) -> Path:
+        """Return a clone with the newest `main`."""
+        folder = self.folders[0].with_name("checkout")
+        if not folder.exists():
+            self.call("git", "clone", "--quiet", str(self.folders[0]), str(folder))
+        self.call("git", "-C", str(folder), "pull", "--quiet")
+        return folder
+
+    def ringtide(self, *arguments: str) -> str:
+        """Return what ringtide says to a person."""
+        return self.call(sys.executable, "-m", "ringtide_engine.cli", *arguments)
+
+    def call(self, *command: str) -> str:
         environment = self.runner.environment()
-        subprocess.run(["git", *arguments], check=True, env=environment, capture_output=True, timeout=60)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     @property
     def generation(self) -> int | None:
@@ -81,13 +92,8 @@ class Fleet(FleetPair):
         return None if found is None else found.publication.generation
 
     def verify(self) -> str:
-        """Verify as somebody does who clones the repository."""
-        command = [sys.executable, "-m", "ringtide_engine.cli", "verify", str(self.folders[0])]
-        done = subprocess.run(
-            command, env=self.runner.environment(), capture_output=True, text=True, timeout=60, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        """Verify as somebody does who knows the address of the repository."""
+        return self.ringtide("verify", str(self.folders[0]))
 
 
 @pytest.fixture
@@ -142,22 +148,28 @@ def test_the_first_generation_is_published_by_hand_and_the_second_by_a_merge(fle
     assert "published generation 1" in said
     assert "generation 1 of epoch 1" in fleet.verify()
 
-    fleet.reviewed(fleet.merge('release: "1.0.0"', 'release: "1.2.0"'))
+    fleet.reviewed(fleet.merge(*OTHER_RELEASE))
     assert "published generation 2" in fleet.run("publish.yml", "push")
     assert f"devices {DEVICES} accept it" in fleet.verify()
 
 
-def test_a_merge_whose_plan_is_not_the_reviewed_one_is_not_published(published: Fleet) -> None:
-    published.merge('release: "1.0.0"', 'release: "1.2.0"')
+def test_a_plan_that_nobody_reviewed_is_not_published(published: Fleet) -> None:
+    published.merge(*OTHER_RELEASE)
     before = published.fleet.head("published")
-    unrecorded = published.run("publish.yml", "push")
-    assert "Job failed" in unrecorded
-    assert f"no plan was recorded for {published.head}" in unrecorded
-    published.reviewed("0" * 64)
+    unplanned = published.run("publish.yml", "push")
+    assert "Job failed" in unplanned
+    assert f"no plan was recorded for {published.head}" in unplanned
+
+    of_the_second_merge_alone = published.merge(*RETIREMENT)
+    published.reviewed(of_the_second_merge_alone)
     other = published.run("publish.yml", "push")
     assert "Job failed" in other
-    assert f"not the approved {'0' * 64}" in other
+    assert f"not the approved {of_the_second_merge_alone}" in other
     assert published.fleet.head("published") == before
+
+    whole = published.ringtide("plan", "--fleet", str(published.checkout()), "--head", "origin/main").splitlines()[-1]
+    published.run("publish.yml", "workflow_dispatch", plan=whole.removeprefix("plan digest: "))
+    assert published.generation == 2
 
 
 def test_the_judge_and_its_publication_are_one_run(published: Fleet) -> None:
@@ -176,7 +188,7 @@ def test_the_judge_and_its_publication_are_one_run(published: Fleet) -> None:
 
 def test_without_a_judge_what_a_merge_left_is_published_and_renewed(published: Fleet) -> None:
     published.runner.variables = {}
-    published.reviewed(published.merge('release: "1.0.0"', 'release: "1.2.0"'))
+    published.reviewed(published.merge(*OTHER_RELEASE))
     said = published.run("advance.yml", "schedule")
     assert "collect reports and judge" not in said
     assert "Token of the app" not in said
