@@ -14,6 +14,7 @@ from ringtide_agent.limits import pause_s
 from ringtide_agent.orders import Orders
 from ringtide_agent.ports import ServedModel
 from ringtide_agent.reconcile import Models
+from ringtide_agent.recovery import Entry, Found, recover
 from ringtide_agent.reporting import Ledger, Observation, due, write_report
 from ringtide_agent.serving import served_models
 from ringtide_agent.steps.pull import pull
@@ -36,35 +37,60 @@ _log = logging.getLogger("ringtide.agent")
 class Agent:
     """One device's agent over its ports."""
 
-    def __init__(self, ports: Ports, settings: Settings, chance: Callable[[], float]) -> None:
-        """Read what the disk knows; touch nothing else.
+    def __init__(
+        self,
+        ports: Ports,
+        settings: Settings,
+        chance: Callable[[], float],
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Recover what the disk knows; write only what must be counted before anything is done.
 
         Args:
             ports: The world.
             settings: What a person has configured.
             chance: Gives random numbers in [0, 1) for the jitter of polls.
-
-        Raises:
-            InputError: The floor on the disk is damaged and nothing else says what it was.
+            beat: Hears that the loop got on: a step of a turn was made, or a model changed its state.
         """
-        self._ports, self._settings, self._chance = ports, settings, chance
-        self._orders = self._read(ORDERS_ENTRY, Orders.decode)
-        self._floor = self._load_floor()
+        self._ports, self._settings, self._chance, self._beat = ports, settings, chance, beat
+        self._models = Models(ports, settings, self._shape, self._follow, beat)
+        recovered = recover(self._found())
+        self._orders, self._floor, self._ledger = recovered.orders, recovered.floor, recovered.ledger
+        self._barred, self._damage = recovered.barred, "; ".join(recovered.notes)
         self._publication: publication.PublicationState = publication.Waiting(reason="no poll since the start")
         self._known: Known | None = None
         self._hinted, self._polled_s = False, -publication.WAKE_GAP_S
-        self._ledger = self._load_ledger()
         self._push_tries, self._push_at_s = 0, 0
         self._save_tries, self._save_at_s, self._save_trouble = 0, 0, ""
         self._shaped: tuple[ServedModel, ...] | None = None
         self._shape_tries, self._shape_at_s, self._shape_trouble = 0, 0, ""
-        self._models = Models(ports, settings, self._shape, self._follow)
-        self._models.recover(self._orders, self._now_s())
+        self._seen: Observation | None = None
+        if self._damage:
+            _log.warning("the store was damaged: %s", self._damage)
+        if recovered.begins:
+            self._save(self._ledger)
+        self._models.begin(recovered)
 
     def tick(self, now: datetime) -> None:
         """Make one turn: every step of the order, each up to where it must wait."""
         for step in (self._tend, self._poll, self._reconcile, self._serve, self._report):
             step(now)
+            self._beat()
+
+    @property
+    def serves(self) -> bool:
+        """Whether all that the disk says to serve is served."""
+        return self._shaped is not None and not self._shape_trouble
+
+    @property
+    def seen(self) -> Observation | None:
+        """What the last turn saw; None before the first."""
+        return self._seen
+
+    @property
+    def ledger(self) -> Ledger:
+        """The reports so far."""
+        return self._ledger
 
     def once(self) -> Outcome:
         """Make one turn and say what it came to."""
@@ -101,8 +127,12 @@ class Agent:
             self._ports.service.tend()
         except TransientError as error:
             _log.warning("the service could not be tended: %s", error)
+        if self._shaped is None and self._now_s() >= self._shape_at_s:
+            self._follow()  # before the poll: what is here serves, however long the network takes to answer
 
     def _poll(self, now: datetime) -> None:
+        if self._barred:
+            return
         state, now_s = self._publication, self._now_s()
         hinted = self._hinted and now_s - self._polled_s >= publication.WAKE_GAP_S
         if not isinstance(state, publication.Waiting | publication.Distrusting) or (
@@ -143,7 +173,7 @@ class Agent:
             self._publish(taken)
             return
         if isinstance(verified, publication.Missed):
-            self._floor = self._load_floor()  # the disk may have failed between the floor and the orders
+            self._floor = recover(self._found()).floor  # the disk may have failed between the floor and the orders
         self._publish(verified)
 
     def _reconcile(self, now: datetime) -> None:
@@ -157,6 +187,7 @@ class Agent:
         seen = Observation(
             orders=self._orders, conditions=self._conditions(now), models=self._models.report(self._orders)
         )
+        self._seen = seen
         if self._now_s() >= self._save_at_s:
             if due(self._ledger, seen, self._settings, now):
                 self._save(write_report(self._ledger, seen, self._settings, now))
@@ -239,6 +270,8 @@ class Agent:
             )
         if isinstance(state, publication.Distrusting) and state.rule not in publication.EXPIRED_RULES:
             found["trust-refused"] = state.reason
+        if self._damage:
+            found["store-damaged"] = self._damage
         if isinstance(state, publication.Waiting) and state.missed:
             found["source-unreachable"] = state.reason
         if self._orders is not None and self._orders.state == "held":
@@ -250,32 +283,30 @@ class Agent:
         found.update(self._models.conditions(self._orders))
         return tuple(Condition(type=kind, note=note[:MAX_NOTE]) for kind, note in sorted(found.items()))
 
-    def _load_floor(self) -> Floor:
-        known = GROUND if self._orders is None else self._orders.floor
+    def _found(self) -> Found:
+        orders = self._read(ORDERS_ENTRY, Orders.decode)
+        floor: Entry[Floor]
         try:
-            saved = self._ports.store.load_floor()
-        except InputError:
-            if known == GROUND:
-                raise
-            _log.warning("the floor on the disk is damaged; the newest accepted publication stands in for it")
-            return known
-        return known if _older(saved, known) else saved
+            lying = self._ports.store.load_floor()
+            floor = Entry(value=None if lying == GROUND else lying)
+        except InputError as error:
+            floor = Entry(trouble=str(error))
+        earliest = self._settings.built_at if orders.value is None else orders.value.issued_at
+        return Found(
+            floor=floor,
+            orders=orders,
+            ledger=self._read(REPORTS_ENTRY, Ledger.decode),
+            models=self._models.found(orders.value),
+            beyond=int(max(self._ports.clock.now(), earliest).timestamp()),
+            now_s=self._now_s(),
+        )
 
-    def _load_ledger(self) -> Ledger:
-        ledger = self._read(REPORTS_ENTRY, Ledger.decode)
-        if ledger is not None or self._floor == GROUND:
-            return ledger or Ledger()
-        # A lost ledger must not make numbers that were used before: they would be dropped as replays. Reports are never
-        # closer than seconds, so the seconds of the calendar are beyond every number used; the jump shows as a gap.
-        return Ledger(number=int(max(self._ports.clock.now(), self._clock_floor()).timestamp()))
-
-    def _read(self, name: str, decode: Callable[[bytes], T]) -> T | None:
+    def _read(self, name: str, decode: Callable[[bytes], T]) -> Entry[T]:
         try:
             content = self._ports.store.load_journal(name)
-            return None if content is None else decode(content)
+            return Entry() if content is None else Entry(value=decode(content))
         except InputError as error:
-            _log.warning("the journal entry %s is damaged and left aside: %s", name, error)
-            return None
+            return Entry(trouble=str(error))
 
     def _now_s(self) -> int:
         return int(self._ports.clock.monotonic_s())

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TypeVar, get_args
 
-from ringtide_agent import publication_state, state
+from ringtide_agent import publication_state, recovery, state
 from ringtide_agent.limits import LIMITS
 
 S = TypeVar("S")
@@ -11,8 +11,8 @@ E = TypeVar("E")
 
 _HEAD = """# The device's two machines
 
-Made from the tables in `state.py`, `limits.py` and `publication_state.py` of the agent; a test compares this page with
-them. A pair that is not in a table raises: it is a mistake in the program, never a state of the world.
+Made from the tables in `state.py`, `limits.py`, `publication_state.py` and `recovery.py` of the agent; a test compares this
+page with them. A pair that is not in a table raises: it is a mistake in the program, never a state of the world.
 """
 
 _MODEL = """## One model
@@ -29,6 +29,15 @@ before it. A poll lasts at most as long as the source allows itself (`fetch_dead
 pause doubles up to an hour.
 """
 
+_RECOVERY = """## After a restart
+
+What the agent makes of its disk when it starts, after a kill or a power cut as after any stop. A slot whose files are not
+what their digests name is empty; a model whose active slot is lost goes to the other one where that is whole, confirmed or
+never failed, and neither banned. What the last column marks, the device reports as `store-damaged`. A store that a newer
+version has written is refused, and nothing in it is touched. A restart is a try of the act that was under way, so the bounds
+above hold across restarts too; what failed is remembered by the digest of its manifest.
+"""
+
 
 def render_machines() -> str:
     """Return the page."""
@@ -40,6 +49,8 @@ def render_machines() -> str:
         _limits(),
         _PUBLICATION,
         _table(publication_state.TRANSITIONS),
+        _RECOVERY,
+        _recovery(),
     ]
     return "\n".join(parts)
 
@@ -49,6 +60,15 @@ def _table(transitions: Mapping[tuple[type[S], type[E]], type[S]]) -> str:
         f"| {before.__name__} | {event.__name__} | {after.__name__} |" for (before, event), after in transitions.items()
     ]
     return "\n".join(["| state | event | state after |", "| --- | --- | --- |", *rows, ""])
+
+
+def _recovery() -> str:
+    rows = [
+        f"| {part} | {health} | {'-' if given == 'any' else given} | {rule.step.value} | {'yes' if rule.says else '-'} |"
+        for (part, health, given), rule in recovery.TABLE.items()
+    ]
+    head = ["| part | found | and | what is done | reported |", "| --- | --- | --- | --- | --- |"]
+    return "\n".join([*head, *rows, ""])
 
 
 def _limits() -> str:

@@ -7,11 +7,12 @@ from typing import assert_never
 
 from ringtide_agent.decide import PERFORM, STAY, Next, Staleness, View, decide
 from ringtide_agent.equipment import Ports, Settings
-from ringtide_agent.events import ModelEvent, Resumed
+from ringtide_agent.events import ModelEvent
 from ringtide_agent.journal import decode_record, encode_record, model_entry
 from ringtide_agent.limits import ADVANCES_PER_TURN, pause_s
 from ringtide_agent.orders import Orders
 from ringtide_agent.ports import SlotContent, SlotName
+from ringtide_agent.recovery import Entry, Recovered
 from ringtide_agent.reporting import model_report
 from ringtide_agent.state import (
     FRESH,
@@ -28,7 +29,6 @@ from ringtide_agent.state import (
     Reverted,
     Reverting,
     Staging,
-    Work,
     apply,
 )
 from ringtide_agent.steps.activate import activate
@@ -48,17 +48,25 @@ _log = logging.getLogger("ringtide.agent")
 class Models:
     """The models of this device."""
 
-    def __init__(self, ports: Ports, settings: Settings, shape: Callable[[], None], follow: Callable[[], None]) -> None:
-        """Begin without any; `recover` reads them.
+    def __init__(
+        self,
+        ports: Ports,
+        settings: Settings,
+        shape: Callable[[], None],
+        follow: Callable[[], None],
+        beat: Callable[[], None],
+    ) -> None:
+        """Start without any; `begin` says where they stand.
 
         Args:
             ports: The world.
             settings: What a person has configured.
             shape: Makes the service serve what the disk says, or raises.
             follow: The same, but a failure is left to the next turn.
+            beat: Hears that something got on.
         """
         self._ports, self._settings = ports, settings
-        self._shape, self._follow = shape, follow
+        self._shape, self._follow, self._beat = shape, follow, beat
         self._records: dict[str, Record] = {}
         self._disk_trouble, self._disk_tries, self._disk_at_s = "", 0, 0
 
@@ -67,21 +75,20 @@ class Models:
         """Model to where it stands."""
         return self._records
 
-    def recover(self, orders: Orders | None, now_s: int) -> None:
-        """Take up what the journal says; an act that was under way begins again, and that counts as a try."""
-        for model in sorted({*self._ports.store.models(), *(() if orders is None else orders.models)}):
-            record = self._load(model)
-            if isinstance(record.state, Work):
-                resumed = apply(
-                    record, Resumed(at_s=now_s, reason=f"the agent started anew: {record.state.reason}"[:300])
-                )
-                _log.info("%s: taken up in %s", model, type(record.state).__name__)
-                try:
-                    self._ports.store.save_journal(model_entry(model), encode_record(resumed))
-                except TransientError as error:
-                    self._disk_trouble = str(error)
-                record = resumed
-            self._records[model] = record
+    def found(self, orders: Orders | None) -> Mapping[str, Entry[Record]]:
+        """Return the record of every model that is here or asked for, as it lies on the disk."""
+        names = {*self._ports.store.models(), *(() if orders is None else orders.models)}
+        return {model: self._load(model) for model in sorted(names)}
+
+    def begin(self, recovered: Recovered) -> None:
+        """Begin where the disk says; the try that a restart counts as is written down before it is made."""
+        self._records = dict(recovered.models)
+        for model in sorted(recovered.resumed):
+            _log.info("%s: taken up in %s", model, type(self._records[model].state).__name__)
+            try:
+                self._ports.store.save_journal(model_entry(model), encode_record(self._records[model]))
+            except TransientError as error:
+                self._disk_trouble = str(error)
 
     def reconcile(self, orders: Orders | None, staleness: Staleness | None, now: datetime) -> None:
         """Advance every model up to where it must wait; what may take long, a fetch, comes last."""
@@ -89,7 +96,7 @@ class Models:
             return
         for model in () if orders is None else orders.models:
             if model not in self._records:
-                self._records[model] = self._load(model)
+                self._records[model] = self._load(model).value or FRESH
         try:
             for model in sorted(
                 self._records, key=lambda name: (isinstance(self._records[name].state, Fetching), name)
@@ -194,6 +201,7 @@ class Models:
         names = type(before.state).__name__, type(event).__name__, type(after.state).__name__
         extra = {"model": model, "state": names[0], "event": names[1], "after": names[2], "reason": event.reason}
         _log.info("%s: %s + %s -> %s: %s", model, *names, event.reason, extra=extra)
+        self._beat()
 
     def _view(self, model: str, orders: Orders | None, staleness: Staleness | None, now: datetime) -> View:
         return View(
@@ -222,13 +230,12 @@ class Models:
         running = None if active is None else active.digest
         return isinstance(record.state, Idle) and running == wanted == record.confirmed
 
-    def _load(self, model: str) -> Record:
+    def _load(self, model: str) -> Entry[Record]:
         try:
             content = self._ports.store.load_journal(model_entry(model))
-            return FRESH if content is None else decode_record(content)
+            return Entry() if content is None else Entry(value=decode_record(content))
         except InputError as error:
-            _log.warning("%s: the journal is damaged and left aside: %s", model, error)
-            return FRESH
+            return Entry(trouble=str(error))
 
     def _now_s(self) -> int:
         return int(self._ports.clock.monotonic_s())

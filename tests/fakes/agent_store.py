@@ -1,12 +1,16 @@
 """Stores for tests: one in memory, and one that dies at a chosen write."""
 
 from collections.abc import Sequence
+from functools import cache
 
 from ringtide_agent.ports import SlotContent, SlotName
 from ringtide_contract.acceptance import GROUND, Floor
 from ringtide_contract.errors import InputError, TransientError
 from ringtide_contract.ids import Digest, sha256
 from ringtide_contract.manifest import Manifest
+
+decoded = cache(Manifest.decode)
+"""The real store remembers its slots too."""
 
 
 class MemoryStore:
@@ -38,7 +42,7 @@ class MemoryStore:
         content = self.slots.get((model, slot))
         if content is None:
             return None
-        manifest = Manifest.decode(content)
+        manifest = decoded(content)
         if any(artifact.sha256 not in self.blobs for artifact in manifest.artifacts):
             return None
         return SlotContent(manifest=manifest, digest=sha256(content))

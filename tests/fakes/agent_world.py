@@ -158,6 +158,7 @@ class FakeSink:
 
     failure: TransientError | None = None
     taken: dict[int, bytes] = field(default_factory=dict)
+    device: DeviceId = DEVICE
 
     def push(self, device: DeviceId, reports: Mapping[int, bytes]) -> None:
         if self.failure is not None:
@@ -168,22 +169,24 @@ class FakeSink:
     def reports(self) -> list[Report]:
         """Return every report taken, opened with the device's key, in order."""
         key = DEVICE_KEY.public_key()
-        return [open_report(self.taken[number], key, fleet=FLEET, device=DEVICE)[0] for number in sorted(self.taken)]
+        return [
+            open_report(self.taken[number], key, fleet=FLEET, device=self.device)[0] for number in sorted(self.taken)
+        ]
 
 
 class World:
     """One device with everything around it."""
 
-    def __init__(self, store: MemoryStore | None = None) -> None:
+    def __init__(self, store: MemoryStore | None = None, device: DeviceId = DEVICE) -> None:
         self.store = store or MemoryStore()
         self.clock = FakeClock()
-        self.source, self.trust, self.sink = MemorySource(), FakeTrust(), FakeSink()
+        self.source, self.trust, self.sink = MemorySource(), FakeTrust(), FakeSink(device=device)
         self.artifacts = MemoryArtifacts(self.store)
         self.prober, self.service = ScriptedProber(), FakeService()
-        self.publisher = Publisher(device=DEVICE)
+        self.publisher = Publisher(device=device)
         self.settings = Settings(
             fleet=FLEET,
-            device=DEVICE,
+            device=device,
             hardware_class=HARDWARE_CLASS,
             key=DEVICE_KEY,
             session="run-1",

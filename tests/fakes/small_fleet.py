@@ -226,7 +226,7 @@ def unharmed(fleet: SmallFleet, *, accepted: bool = False) -> Iterator[None]:
     own = f"reports.git {report_ref(DEVICE)}"
     assert {**fleet.refs(), own: ""} == {**refs, own: ""}
     assert fleet.running() == running
-    floor = json.loads((fleet.state / "floor.json").read_bytes())
+    floor = json.loads((fleet.state / "floor.json").read_bytes().splitlines()[0])
     if accepted:
         assert floor["generation"] == fleet.published.publication.generation
         assert floor["payload"] == fleet.published.payload

@@ -1,6 +1,7 @@
 """`make faults`: everything that this machine allows, one table, and an exit code that is not 0 after any loss."""
 
 import argparse
+import logging
 import os
 import sys
 import tempfile
@@ -8,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from faults import clock_steps, power_cut, system_calls
+from faults import clock_steps, power_cut, soak, system_calls
 from faults.bench import Bench, Row, table
 from faults.scene import Scene
 
@@ -18,6 +19,7 @@ FAULTS: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
     "system-calls": system_calls.rows,
     "power": power_cut.rows,
     "clock": clock_steps.rows,
+    "soak": soak.rows,
 }
 """What there is, in the order of the table."""
 
@@ -27,6 +29,7 @@ def main() -> int:
     options = _options()
     os.environ["PYTHONHASHSEED"] = "0"
     begin = time.monotonic()
+    logging.getLogger("ringtide").setLevel(logging.ERROR)  # in this process: the devices of the soak say much
     print(f"faults: seed {options.seed}, {'every point' if options.full else 'as many points as ten minutes allow'}")
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="ringtide-faults-", ignore_cleanup_errors=True) as there:

@@ -1,12 +1,14 @@
 """The store on a disk: every write is a temporary file, fsync, rename, fsync of the folder.
 
+format                                version of all that follows; one without is of version 1
 floor.json                            the newest verified number
-journal/<name>.json                   journal entries
+journal/<name>.json                   journal entries; floor and entries end in a line with the SHA-256 of what is above it
 blobs/<2 hex>/<sha256>                whole artifacts; `.part` beside them while they arrive
 models/<model>/active                 `a` or `b`
 models/<model>/{a,b}/manifest.json    and `digest` beside it, written last: a slot whose two files differ is empty
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -23,6 +25,9 @@ from ringtide_contract.errors import InputError, TransientError, TrustError
 from ringtide_contract.ids import Digest, parse_digest, parse_name, sha256
 from ringtide_contract.manifest import MAX_MANIFEST_BYTES, Manifest
 
+FORMAT = 1
+"""Version of the layout above and of the journal entries; raised when an older agent could misread them."""
+
 MAX_JOURNAL_BYTES = 16 * 1024 * 1024
 """Larger than every entry's own limit; nothing beyond is read into memory."""
 
@@ -30,23 +35,32 @@ MAX_SMALL_BYTES = 4096
 """Floor, digest, active: a hundred bytes each."""
 
 _ENTRY = re.compile(r"[a-z0-9]([a-z0-9._-]{0,126}[a-z0-9])?")
+_DIGEST_LINE = re.compile(rb"\n([0-9a-f]{64})\n\Z")
 _CHUNK = 1024 * 1024
+_FORMAT_LINE = f"{FORMAT}\n".encode("ascii")
 
 
 class DiskStore:
     """A device's state folder. One process writes it; `hold` makes sure."""
 
     def __init__(self, folder: Path, *, verify: bool = True) -> None:
-        """Make the folder where it is not there yet.
+        """Make the folder where it is not there yet; one that a newer version has written stays as it is.
 
         Args:
             folder: The state folder.
             verify: Whether every blob is hashed once in the life of this process before it is believed to be whole.
 
         Raises:
+            InputError: A newer version has written it.
             TransientError: The disk does not take it.
         """
         self._folder, self._verify = folder, verify
+        written = self._read(folder / "format", MAX_SMALL_BYTES)
+        if written is not None and written.strip().isdigit() and int(written) > FORMAT:
+            raise InputError(
+                f"{folder} is of format {int(written)}, this agent knows {FORMAT}: a newer version has written it. "
+                "fix: install that version again"
+            )
         self._whole: set[Digest] = set()
         self._slots: dict[tuple[str, SlotName], SlotContent | None] = {}
         self._active: dict[str, SlotName | None] = {}
@@ -67,6 +81,9 @@ class DiskStore:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise InputError(f"another agent runs on {self._folder}; stop it first") from error
+            if self._read(self._folder / "format", MAX_SMALL_BYTES) != _FORMAT_LINE:
+                with contextlib.suppress(TransientError):  # a full disk must not keep a device from serving
+                    self._write(self._folder / "format", _FORMAT_LINE)
             yield
         finally:
             os.close(handle)
@@ -77,7 +94,7 @@ class DiskStore:
         Raises:
             InputError: Damaged; taking the ground for it would open the door to a downgrade.
         """
-        content = self._read(self._folder / "floor.json", MAX_SMALL_BYTES)
+        content = _opened(self._read(self._folder / "floor.json", MAX_SMALL_BYTES))
         if content is None:
             return GROUND
         data = fields.members(decode(content, limit=MAX_SMALL_BYTES), "floor")
@@ -91,15 +108,19 @@ class DiskStore:
     def save_floor(self, floor: Floor) -> None:
         """Make the newest verified number durable."""
         content = encode({"epoch": floor.epoch, "generation": floor.generation, "payload": floor.payload})
-        self._write(self._folder / "floor.json", content)
+        self._write(self._folder / "floor.json", _closed(content))
 
     def load_journal(self, name: str) -> bytes | None:
-        """Return the journal entry called `name`, or None where there is none."""
-        return self._read(self._journal(name), MAX_JOURNAL_BYTES)
+        """Return the journal entry called `name`, or None where there is none.
+
+        Raises:
+            InputError: Damaged.
+        """
+        return _opened(self._read(self._journal(name), MAX_JOURNAL_BYTES))
 
     def save_journal(self, name: str, content: bytes) -> None:
         """Replace the journal entry called `name`."""
-        self._write(self._journal(name), content)
+        self._write(self._journal(name), _closed(content))
 
     def models(self) -> tuple[str, ...]:
         """Return the models that have slots."""
@@ -278,6 +299,22 @@ class DiskStore:
         self._make_folder(folder.parent)
         folder.mkdir(0o700)
         _sync(folder.parent)
+
+
+def _closed(content: bytes) -> bytes:
+    """Return content with its digest: a bit that the flash has turned must not pass for another number."""
+    return content + f"\n{sha256(content)}\n".encode("ascii")
+
+
+def _opened(content: bytes | None) -> bytes | None:
+    """Return what `_closed` was given; an entry without a digest was written before there were any."""
+    found = None if content is None else _DIGEST_LINE.search(content)
+    if content is None or found is None:
+        return content
+    inside = content[: found.start()]
+    if sha256(inside).encode("ascii") != found[1]:
+        raise InputError("its content is not what its digest says")
+    return inside
 
 
 def _sync(path: Path) -> None:

@@ -9,7 +9,7 @@ from ringtide_agent.orders import Orders
 from ringtide_agent.ports import Snapshot, Store, Trust
 from ringtide_agent.publication_state import Missed, Taken, Unchanged, Untrusted
 from ringtide_contract.acceptance import Floor, accept
-from ringtide_contract.errors import TransientError, TrustError
+from ringtide_contract.errors import InputError, TransientError, TrustError
 from ringtide_contract.ids import Digest, sha256
 from ringtide_contract.tree import manifest_path
 
@@ -68,10 +68,18 @@ def verify(
         if accepted.floor != floor:
             store.save_floor(accepted.floor)
         content = orders.encode()
-        if content != store.load_journal(ORDERS_ENTRY):
+        if content != _lying(store):
             store.save_journal(ORDERS_ENTRY, content)
     except TrustError as error:
         return Untrusted(rule=error.rule, reason=str(error), next_s=next_s)
     except TransientError as error:
         return Missed(reason=str(error), next_s=retry_s)
     return Taken(orders=orders, floor=accepted.floor, next_s=next_s), seen
+
+
+def _lying(store: Store) -> bytes | None:
+    """Return the orders on the disk; damaged ones are written anew like those that are not there."""
+    try:
+        return store.load_journal(ORDERS_ENTRY)
+    except InputError:
+        return None
