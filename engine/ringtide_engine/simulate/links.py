@@ -34,13 +34,15 @@ class Links:
             over = np.mod(self._clock - self._opens, _DAY) - self._length
             self.silent_s = np.where(self._online, 0.0, over)
             return
+        spell_s = assumed.spell_s
+        if not self._fixed:  # nothing is shorter than a step, or the share would not be kept
+            spell_s = max(spell_s, step_s, step_s * offline / (1 - offline))
         self._online = chance.random(count) >= offline
-        self.silent_s = np.where(self._online, 0.0, chance.exponential(assumed.spell_s, count))
+        self.silent_s = np.where(self._online, 0.0, chance.exponential(spell_s, count))
         if offline == 1.0:
             self.silent_s[:] = np.inf
         if not self._fixed:
-            up_s = assumed.spell_s * (1 - offline) / offline
-            self._back, self._away = min(1.0, step_s / assumed.spell_s), min(1.0, step_s / up_s)
+            self._back, self._away = step_s / spell_s, min(1.0, step_s * offline / (spell_s * (1 - offline)))
             self._turns = np.zeros(count, np.int64)
             self._turn(np.arange(count), 0)
 
