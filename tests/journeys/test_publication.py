@@ -54,10 +54,18 @@ class Fleet(FleetPair):
         self.change(**{path: content.replace(old.encode(), new.encode())})
         return self.plan(base)
 
-    def reviewed(self, plan: str) -> None:
-        """Record a plan for the newest commit, as the check of a merge group does."""
-        record = {"name": "ringtide plan", "head_sha": self.head, "conclusion": "success", "external_id": plan}
+    def reviewed(self, plan: str, commit: str | None = None) -> None:
+        """Record a plan for a commit, the newest one where None, as the check of a merge group does."""
+        record = {"name": "ringtide plan", "conclusion": "success", "external_id": plan}
+        record["head_sha"] = self.head if commit is None else commit
         self.github.answer("POST", f"/repos/{self.github.repository}/check-runs", {}, record)
+
+    def reviewed_in_a_pull_request(self, plan: str) -> None:
+        """Record a plan for the head of a pull request, of which the newest commit is the squashed merge."""
+        head = "5" * 40
+        merged = {"merged_at": "2026-11-23T09:00:00Z", "merge_commit_sha": self.head, "head": {"sha": head}}
+        self.github.pulls[self.head] = [merged]
+        self.reviewed(plan, head)
 
     def run(self, workflow: str, event: str, **inputs: str) -> str:
         """Run a workflow on the newest commit, and return what it said."""
@@ -148,7 +156,7 @@ def test_the_first_generation_is_published_by_hand_and_the_second_by_a_merge(fle
     assert "published generation 1" in said
     assert "generation 1 of epoch 1" in fleet.verify()
 
-    fleet.reviewed(fleet.merge(*OTHER_RELEASE))
+    fleet.reviewed_in_a_pull_request(fleet.merge(*OTHER_RELEASE))
     assert "published generation 2" in fleet.run("publish.yml", "push")
     assert f"devices {DEVICES} accept it" in fleet.verify()
 
@@ -175,15 +183,18 @@ def test_a_plan_that_nobody_reviewed_is_not_published(published: Fleet) -> None:
 def test_the_judge_and_its_publication_are_one_run(published: Fleet) -> None:
     published.runner.variables |= {"RINGTIDE_APP_ID": "Iv1.example"}
     published.runner.secrets |= {"RINGTIDE_APP_KEY": "key of the app"}
+    published.reviewed(published.merge(*RETIREMENT))  # what GitHub has dropped in the queue comes along
     source = published.head
     said = published.run("advance.yml", "schedule")
-    assert said.count("Success - Main Token of the app") == 3  # the judge, and both custodies
+    assert said.count("Success - Main Token of the app") == 3, said[-5000:]  # the judge, and both custodies
     assert published.generation == 2, said[-3000:]
     assert [
         path for path in published.fleet.changed_paths(source, published.head) if not path.startswith("progress/")
     ] == []
     assert published.exposed()
-    assert "generation 2 of epoch 1" in published.verify()
+    verified = published.verify()
+    assert "generation 2 of epoch 1" in verified
+    assert f"devices {DEVICES - 1} accept it" in verified
 
 
 def test_without_a_judge_what_a_merge_left_is_published_and_renewed(published: Fleet) -> None:
