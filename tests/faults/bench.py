@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
@@ -94,10 +95,12 @@ class Bench:
         notes = [note] if note else []
         notes += [f"{len(waiting)} left for lack of time"] if waiting else []
         notes += [f"{len(outcomes) - len(found)} never came to their point"] if len(found) < len(outcomes) else []
+        saw = Counter(release for outcome in found for release in outcome.saw if release)
+        notes += [f"{count} were on {release}" for release, count in sorted(saw.items())]
         notes += [f"slowest {max(outcome.seconds for outcome in found):.1f} s"] if found else []
         return Row(
             fault=fault,
-            tried=sum(outcome.tries for outcome in found),
+            tried=sum(len(outcome.saw) for outcome in found),
             losses=tuple(outcome for outcome in found if outcome.losses),
             seconds=time.monotonic() - begin,
             note=", ".join(notes),

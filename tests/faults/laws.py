@@ -28,8 +28,8 @@ class Outcome:
     """What was lost; nothing where the device survived."""
     seconds: float
     """How long it took."""
-    tries: int = 1
-    """Points that it stands for."""
+    saw: tuple[str, ...] = ("",)
+    """For every point that it stands for, the release that the device was on just after the fault."""
 
 
 def is_whole(device: Device) -> list[str]:

@@ -20,7 +20,7 @@ from faults.laws import Outcome, arrived, comes_back, is_whole, serves
 from faults.processes import Agent
 from faults.scene import Device, Scene, settle
 
-CUTS, FEW_CUTS, CUTS_PER_UPDATE, CUTS_S = 200, 60, 5, 150
+CUTS, FEW_CUTS, CUTS_PER_UPDATE, CUTS_S, FULL_S = 200, 60, 5, 120, 40
 UPDATE_S = 3.5
 """About as long as an update takes; what comes later is a device at rest."""
 
@@ -52,7 +52,7 @@ def rows(bench: Bench) -> Iterator[Row]:
     updates = count // CUTS_PER_UPDATE
     tries = [Update(moments=tuple(sorted(cuts[number::updates]))) for number in range(updates)]
     yield bench.row("power cut at a random moment of an update", cut_at, tries, seconds=CUTS_S)
-    yield bench.row("disk full, then not", full_with, FREE_KIB, seconds=CUTS_S)
+    yield bench.row("disk full, then not", full_with, FREE_KIB, seconds=FULL_S)
 
 
 def cut_at(scene: Scene, folder: Path, update: Update) -> Outcome:
@@ -60,6 +60,7 @@ def cut_at(scene: Scene, folder: Path, update: Update) -> Outcome:
     begin = time.monotonic()
     folder.mkdir(parents=True)
     losses: list[str] = []
+    saw: list[str] = []
     with ext4(folder) as disk:
         device = settle(scene.template, disk / "device")
         subprocess.run(["sync", "-f", str(disk)], check=True)
@@ -74,7 +75,9 @@ def cut_at(scene: Scene, folder: Path, update: Update) -> Outcome:
             after = settle(Device(folder=disk / "device"), folder / str(number), named=device.folder)
         shutil.rmtree(after.folder / "reports.git")
         shutil.move(folder / f"{number}.git", after.folder / "reports.git")
-        found = is_whole(after) or comes_back(scene, after)
+        found = is_whole(after)
+        saw.append("" if found else after.release)
+        found = found or comes_back(scene, after)
         losses += [f"cut {moment:.3f} s after the start: {loss}" for loss in found]
     if not losses:
         shutil.rmtree(folder)
@@ -82,7 +85,7 @@ def cut_at(scene: Scene, folder: Path, update: Update) -> Outcome:
         point=f"cuts at {update.moments}",
         losses=tuple(losses),
         seconds=time.monotonic() - begin,
-        tries=len(update.moments),
+        saw=tuple(saw),
     )
 
 

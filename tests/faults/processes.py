@@ -6,6 +6,7 @@ of tries would otherwise spend their time asleep; nothing else differs from `rin
 """
 
 import contextlib
+import ctypes
 import os
 import re
 import signal
@@ -27,6 +28,10 @@ END_S = 60.0
 
 TURN_S, PAUSE_S = 0.1, 0
 """In place of a second between turns, and of five seconds before the first repetition of an act."""
+
+_LIBC = ctypes.CDLL(None)
+_SET_TRACER, _ANYBODY = 0x59616D61, ctypes.c_ulong(-1)
+"""`PR_SET_PTRACER`: where only ancestors may trace, strace is none."""
 
 _ADDRESS = re.compile(rb"serving on http://([^:\s]+):(\d+)")
 
@@ -115,6 +120,7 @@ class Agent:
             sys.stderr = os.fdopen(2, "w", closefd=False)
             loop.TURN_S, limits.BACKOFF_FIRST_S = TURN_S, pause_s
             if held:
+                _LIBC.prctl(_SET_TRACER, _ANYBODY, 0, 0, 0)
                 os.kill(os.getpid(), signal.SIGSTOP)
             code = run_command(arguments)
         except SystemExit as ended:

@@ -68,6 +68,12 @@ class Device:
                 return None
         return manifest
 
+    @property
+    def release(self) -> str:
+        """The release that the device runs from."""
+        active = self.active()
+        return "" if active is None else active.release
+
     def reports(self) -> list[tuple[Report, Digest]]:
         """Return every report that reached the repository, its signature checked, and its payload's digest, by number."""
         ref = report_ref(DEVICE)

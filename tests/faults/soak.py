@@ -144,7 +144,7 @@ def rows(bench: Bench) -> Iterator[Row]:
         faults, kills = sum(device.faults for device in devices), sum(device.kills for device in devices)
         reports = sum(len(device.world.sink.taken) for device in devices)
         notes.append(f"{faults} faults, {kills} of them kills at a write, {reports} reports accounted for")
-        outcomes.append(Outcome(point=f"seed {seed}", losses=tuple(losses), seconds=0, tries=AGENTS))
+        outcomes.append(Outcome(point=f"seed {seed}", losses=tuple(losses), seconds=0))
     yield Row(
         fault=f"{HOURS} virtual hours of {AGENTS} agents with random faults",
         tried=AGENTS * len(seeds),
