@@ -114,9 +114,10 @@ COHORT = (ring("canary", "1/10"), ring("europe", None, cohort="eu"), ring("rest"
     ids=["shares", "cohort", "dark", "diurnal", "failing"],
 )
 def test_tallies_of_a_run_are_those_of_the_judge_over_the_reports(made: Setting, fault: Fault) -> None:
+    soak = timedelta(hours=40 if made.assumed.connectivity == "long-offline" else 1)
     lenient = tuple(
         replace(each, gates=tuple(replace(gate, limit=Fraction(1)) for gate in GATES if gate.metric == "wentSilent"),
-                quorum=Fraction(1, 2), spread=timedelta(hours=3))
+                quorum=Fraction(1, 2), soak=soak, spread=timedelta(hours=3))
         for each in made.view.plan.rings
     )  # fmt: skip
     plan_of_all = replace(made.view.plan, rings=lenient, hard_failures=Fraction(9, 10))
