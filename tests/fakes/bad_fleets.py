@@ -517,6 +517,44 @@ BAD_FLEETS: tuple[BadFleet, ...] = (
         fix="Write an IANA time zone, such as Europe/Berlin.",
     ),
     BadFleet(
+        rule="RT-BUDGET-001",
+        edits={"fleet.yaml": ("maxSilence", "disruptionBudgets: [{label: site, maxUnavailable: 0}]\nmaxSilence")},
+        at="fleet.yaml:7:51",
+        message="none of the 3 devices of site=eu-001, and of 3 more, may ever be unavailable",
+        fix="Let one device at least be unavailable, or as many as the ring plan's `unit` moves together.",
+    ),
+    BadFleet(
+        rule="RT-BUDGET-002",
+        edits={"fleet.yaml": ("maxSilence", "disruptionBudgets: [{label: side, maxUnavailable: 10%}]\nmaxSilence")},
+        at="fleet.yaml:7:29",
+        message="no device has the label side",
+        fix="Mend the label's name.",
+    ),
+    BadFleet(
+        rule="RT-BUDGET-003",
+        edits={
+            "fleet.yaml": (
+                "maxSilence",
+                "disruptionBudgets:\n- {label: site, maxUnavailable: 10%}\n- {label: site, minAvailable: 2}\nmaxSilence",
+            )
+        },
+        at="fleet.yaml:9:11",
+        message="two disruption budgets count devices by site",
+        fix="Keep the stricter one.",
+    ),
+    BadFleet(
+        rule="RT-WINDOW-001",
+        edits={
+            "rings/standard.yaml": (
+                "    soak:",
+                '    windows: [{cron: "0 2 * * mon-fri", duration: 3h, zone: site}]\n    soak:',
+            )
+        },
+        at="rings/standard.yaml:10:14",
+        message="canary opens in the time of the site, and fleet.yaml has no timeZones",
+        fix="Write the label and its values into `timeZones` of fleet.yaml, or an IANA time zone into the window.",
+    ),
+    BadFleet(
         rule="RT-GATE-001",
         edits={"rings/standard.yaml": ("minDevices: 1", "minDevices: 4")},
         at="rings/standard.yaml:15:75",

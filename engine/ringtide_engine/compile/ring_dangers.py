@@ -66,7 +66,7 @@ def _ring(old: Ring, new: Ring, state: DesiredState, where: tuple[str, str, str]
     for field, was_, is__ in spans:
         if is__ < was_:
             yield flag("RT-DANGER-005", field, f"{field} {duration(is__)} instead of {duration(was_)}")
-    if old.windows and not new.windows:
+    if (old.windows or old.site_windows) and not (new.windows or new.site_windows):
         yield flag("RT-DANGER-005", "windows", "devices may switch at any time, not in windows only")
     if new.quorum < old.quorum:
         yield flag("RT-DANGER-006", "quorum", f"quorum {percent(new.quorum)} instead of {percent(old.quorum)}")

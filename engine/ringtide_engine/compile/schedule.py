@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ringtide_contract.membership import EVERYBODY
-from ringtide_contract.windows import next_start
+from ringtide_contract.windows import Window, next_start
 from ringtide_engine.compile.words import count, duration, percent
 from ringtide_engine.model.desired import DesiredState, Gate, Ring, Rollout
 from ringtide_engine.model.plan_report import Estimate
 from ringtide_engine.model.steady_state import unfinished
+from ringtide_engine.model.time_zones import TimeZones
 
 LOOK_AHEAD = timedelta(days=14)
 """A window that does not open within this span is called closed."""
@@ -54,7 +55,7 @@ def ring_times(state: DesiredState, rollout: Rollout, now: datetime) -> Mapping[
             continue
         if ring.name in opened:
             at = Estimate(at=max(now, opened[ring.name]), reason="the ring is open")
-        times = _times(ring, at, proven)
+        times = _times(ring, at, proven, state.fleet.time_zones)
         answer[ring.name] = times
         at = times.finishes
         if at.at is not None:
@@ -91,10 +92,14 @@ def _first(state: DesiredState, rollout: Rollout, now: datetime) -> Estimate:
     return Estimate(at=None, reason=f"waits for the rollout {ahead[0]} of the same placement")
 
 
-def _times(ring: Ring, opens: Estimate, proven: timedelta) -> RingTimes:
+def _times(ring: Ring, opens: Estimate, proven: timedelta, places: TimeZones | None) -> RingTimes:
     if opens.at is None:
         return RingTimes(starts=opens, finishes=opens, waits=None, takes=None)
-    first, last = _turn(ring, opens.at, 0), _turn(ring, opens.at, EVERYBODY - 1)
+    zones = sorted(set(places.zones.values())) if places is not None and ring.site_windows else ["UTC"]
+    firsts = [_turn(ring.windows_in(zone), ring.spread, opens.at, 0) for zone in zones]
+    lasts = [_turn(ring.windows_in(zone), ring.spread, opens.at, EVERYBODY - 1) for zone in zones]
+    first = min((each for each in firsts if each is not None), default=None)
+    last = max((each for each in lasts if each is not None), default=None)
     if first is None or last is None:
         closed = Estimate(at=None, reason=f"its windows do not open within {duration(LOOK_AHEAD)}")
         return RingTimes(starts=closed, finishes=closed, waits=None, takes=None)
@@ -110,10 +115,10 @@ def _times(ring: Ring, opens: Estimate, proven: timedelta) -> RingTimes:
     )
 
 
-def _turn(ring: Ring, opened: datetime, turn: int) -> datetime | None:
+def _turn(windows: tuple[Window, ...], spread: timedelta, opened: datetime, turn: int) -> datetime | None:
     """Return when a device of this turn begins, None where it does not within `LOOK_AHEAD`."""
     for now in (opened, opened + timedelta(days=7)):  # windows are looked for eight days ahead
-        found = next_start(ring.windows, opened, spread=ring.spread, turn=turn, now=now)
+        found = next_start(windows, opened, spread=spread, turn=turn, now=now)
         if found is not None:
             return None if found > opened + LOOK_AHEAD else found
     return None

@@ -9,6 +9,7 @@ from ringtide_engine.load.releases import probation
 from ringtide_engine.model.budgets import DisruptionBudget
 from ringtide_engine.model.desired import Device, Fleet, HardwareClass, Pin
 from ringtide_engine.model.people import Freeze
+from ringtide_engine.model.time_zones import TimeZones
 
 DEFAULT_PROBATION = Probation(
     seconds=600, min_requests=20, max_failure_ppm=10_000, max_over_budget_ppm=50_000, min_agreement_ppm=0
@@ -44,8 +45,16 @@ def fleet(at: Cursor) -> Fleet:
             )
             for each in at.child("freezes").items()
         ),
+        time_zones=_time_zones(at.child("timeZones")),
         budgets=tuple(_budget(each) for each in at.child("disruptionBudgets").items()),
     )
+
+
+def _time_zones(at: Cursor) -> TimeZones | None:
+    if at.value is None:
+        return None
+    zones = {site: each.parse(units.time_zone) for site, each in at.child("zones").fields()}
+    return TimeZones(label=at.get("label"), zones=zones)
 
 
 def _budget(at: Cursor) -> DisruptionBudget:

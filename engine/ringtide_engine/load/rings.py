@@ -5,9 +5,11 @@ from fractions import Fraction
 from ringtide_contract.ids import parse_name
 from ringtide_contract.windows import Window
 from ringtide_engine.load import units
-from ringtide_engine.load.cursor import Cursor
+from ringtide_engine.load.cron import weekly
+from ringtide_engine.load.cursor import Cursor, MisfitError
 from ringtide_engine.model.desired import Gate, Ring, RingPlan
 from ringtide_engine.model.people import ApprovalNeed
+from ringtide_engine.model.time_zones import SITE_ZONE, SiteWindow
 
 MAX_CONTROL_PERCENT = 50
 """A larger control would leave less than half of the fleet to learn from."""
@@ -42,6 +44,7 @@ def ring_plan(path: str, at: Cursor) -> RingPlan:
 def _ring(at: Cursor) -> Ring:
     gates = tuple(_gate(each) for each in at.child("gates").items())
     silence = () if any(gate.metric == "wentSilent" for gate in gates) else (SILENCE_GATE,)
+    windows = [window for each in at.child("windows").items() for window in _windows(each)]
     return Ring(
         name=at.read("name", parse_name),
         share=at.read("share", units.share()) if at.get("share") is not None else None,
@@ -51,10 +54,31 @@ def _ring(at: Cursor) -> Ring:
         deadline=at.read("deadline", units.positive_duration),
         quorum=at.read("quorum", units.share(), "90%"),
         spread=at.read("spread", units.duration, "0s"),
-        windows=tuple(each.parse(Window.from_dict) for each in at.child("windows").items()),
+        windows=tuple(each for each in windows if isinstance(each, Window)),
+        site_windows=tuple(each for each in windows if isinstance(each, SiteWindow)),
         gates=(*gates, *silence),
         approval=_approval(at.child("approval")),
     )
+
+
+def _windows(at: Cursor) -> list[Window | SiteWindow]:
+    weekdays, cron = [at.get(key) is not None for key in ("days", "from", "to")], at.get("cron") is not None
+    if all(weekdays) == cron or any(weekdays) == cron or (at.get("duration") is not None) != cron:
+        raise MisfitError(at.pointer, "a window has either `days`, `from` and `to`, or `cron` and `duration`")
+    written: tuple[tuple[frozenset[str], str, str], ...] = (
+        (frozenset(at.get("days", ())), at.get("from"), at.get("to")),
+    )
+    if cron:
+        length = at.read("duration", units.positive_duration)
+        written = at.read("cron", lambda text: weekly(text, length))
+    zone = at.get("zone")
+    if zone == SITE_ZONE:
+        return [SiteWindow(days=days, start=start, end=end) for days, start, end in written]
+
+    def made(_: object) -> list[Window | SiteWindow]:
+        return [Window(days=days, start=start, end=end, zone=zone) for days, start, end in written]
+
+    return at.parse(made)
 
 
 def _approval(at: Cursor) -> ApprovalNeed | None:

@@ -10,6 +10,7 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from ringtide_contract.errors import InputError
+from ringtide_contract.windows import DAYS, Window
 
 MAX_DURATION = timedelta(days=3650)
 """Ten years: longer is a typing error."""
@@ -80,6 +81,15 @@ def share(most: int = 100) -> Callable[[Any], Fraction]:
         return fraction
 
     return parse
+
+
+def time_zone(value: Any) -> str:
+    """Parse an IANA time zone.
+
+    Raises:
+        InputError: Nobody knows it.
+    """
+    return Window(days=frozenset(DAYS), start="00:00", end="00:00", zone=value).zone
 
 
 def amount(value: Any) -> int | Fraction:

@@ -19,6 +19,7 @@ from ringtide_engine.model.finding import Document, Severity
 from ringtide_engine.model.people import Abort, Approval, ApprovalNeed, Freeze, Pause
 from ringtide_engine.model.progress import Progress
 from ringtide_engine.model.releases import Release
+from ringtide_engine.model.time_zones import SiteWindow, TimeZones
 
 HARDWARE_LABEL = "hardwareClass"
 """The label that every device has without writing it: selectors and strata may use it."""
@@ -52,6 +53,8 @@ class Fleet:
     """Periods in which no ring opens."""
     budgets: tuple[DisruptionBudget, ...] = ()
     """How many devices of a group may be unavailable at once, over all rollouts."""
+    time_zones: TimeZones | None = None
+    """Where devices are, for windows in the time of their site."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,11 +192,17 @@ class Ring:
     spread: timedelta
     """Time over which devices spread their start."""
     windows: tuple[Window, ...]
-    """When devices may switch; empty: at any time."""
+    """When devices may switch, besides `site_windows`; at any time where there are neither."""
     gates: tuple[Gate, ...]
     """What must hold; `wentSilent` is among them, written or not."""
     approval: ApprovalNeed | None = None
     """Who must agree before it opens; None where nobody is asked."""
+    site_windows: tuple[SiteWindow, ...] = ()
+    """When devices may switch, in the time of their site."""
+
+    def windows_in(self, zone: str) -> tuple[Window, ...]:
+        """Return all windows as devices of a zone have them."""
+        return (*self.windows, *(each.within(zone) for each in self.site_windows))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

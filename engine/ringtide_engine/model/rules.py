@@ -123,6 +123,18 @@ RULES = _table(
     _error("RT-RING-008", "A ring asks for more approvers than it names.", "Lower `least`, or name more in `from`."),
     _error("RT-FREEZE-001", "A freeze ends before it has begun.", "Write in `to` the first day after the freeze."),
     _error("RT-FREEZE-002", "A freeze names no time zone.", "Write an IANA time zone, such as Europe/Berlin."),
+    _error(
+        "RT-BUDGET-001",
+        "A disruption budget can never be kept.",
+        "Let one device at least be unavailable, or as many as the ring plan's `unit` moves together.",
+    ),
+    _error("RT-BUDGET-002", "A disruption budget counts by a label that nobody has.", "Mend the label's name."),
+    _error("RT-BUDGET-003", "Two disruption budgets count by one label.", "Keep the stricter one."),
+    _error(
+        "RT-WINDOW-001",
+        "A window is in the time of the site, and nobody knows that of some devices.",
+        "Write the label and its values into `timeZones` of fleet.yaml, or an IANA time zone into the window.",
+    ),
     _error("RT-GATE-001", "A gate asks for more devices than the ring can expose.", "Lower minDevices."),
     _error("RT-GATE-002", "A gate compares its metric the wrong way round.", "Turn the comparison round."),
     _error("RT-GATE-003", "A gate compares with a control that the plan does not keep.", "Set `control`, or a limit."),

@@ -32,6 +32,11 @@ FAMILIES: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Rings that grow, with a control beside them, are what keeps a bad release on few devices.",
         ),
         "RT-FREEZE": ("Freezes", "A freeze that never begins protects nobody, and its author relies on it."),
+        "RT-BUDGET": (
+            "Disruption budgets",
+            "A budget that can never be kept stops every rollout, and one that counts nobody protects nobody.",
+        ),
+        "RT-WINDOW": ("Windows", "A device that does not know its zone would switch in the middle of its working day."),
         "RT-GATE": ("Gates", "A gate that cannot be answered never passes, and stops the rollout for ever."),
         "RT-PLACEMENT": ("Placements", "One model on one device has one release, or nobody knows which one runs."),
         "RT-ROLLOUT": (

@@ -86,6 +86,18 @@ REASONS = _table(
         "Wait; or lower what the gate asks for in a plan for the next rollout.",
     ),
     (
+        "admitted",
+        "promote",
+        "Groups of disruption budgets have room again, and more devices of the open ring begin.",
+        "Nothing.",
+    ),
+    (
+        "budget",
+        "hold",
+        "Devices that the ring reaches wait for room in disruption budgets.",
+        "Bring back, repair or retire the devices of these groups that are silent or not confirmed, or loosen the budget.",
+    ),
+    (
         "stuck",
         "hold",
         "The deadline of the ring has passed; a deadline is never a pass.",

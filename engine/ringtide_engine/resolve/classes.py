@@ -1,4 +1,4 @@
-"""Devices grouped into classes: alike in hardware and in every label that a cohort, a stratum or a budget reads."""
+"""Devices grouped into classes: alike in hardware and in every label that a cohort, a stratum, a budget or a window reads."""
 
 from collections.abc import Mapping
 
@@ -33,8 +33,11 @@ def group(state: DesiredState) -> tuple[Mapping[str, DeviceClass], Mapping[Devic
 
 
 def labels_that_matter(state: DesiredState) -> tuple[str, ...]:
-    """Return the labels that split classes: those that cohorts, the fleet's strata and its budgets read, sorted."""
+    """Return the labels that split classes: those that cohorts, strata, budgets and windows read, sorted."""
     read = {expression.key for cohort in state.cohorts.values() for expression in cohort.selector.expressions}
+    zones = state.fleet.time_zones
+    if zones is not None and any(ring.site_windows for plan in state.ring_plans.values() for ring in plan.rings):
+        read.add(zones.label)
     budgets = {budget.label for budget in state.fleet.budgets}
     return tuple(sorted((read | budgets | set(state.fleet.strata)) - {HARDWARE_LABEL}))
 

@@ -31,6 +31,8 @@ def ranges_of(
     rings = {ring.name: ring for ring in plan.rings} if plan else {}
     ranges: list[RingRange] = []
     reached = NOBODY
+    zones = state.fleet.time_zones
+    zone = (zones.of(selectable_labels(device_class)) if zones else None) or "UTC"  # without a zone check refuses it
     for opened in progress.rings if progress else ():
         reached = max(reached, _cut(state, opened, device_class))
         ring = rings.get(opened.name)
@@ -40,7 +42,7 @@ def ranges_of(
                 cut=reached,
                 not_before=opened.opened_at,
                 spread_s=int(ring.spread.total_seconds()) if ring else 0,
-                windows=ring.windows if ring else (),
+                windows=ring.windows_in(zone) if ring else (),
             )
         )
     return tuple(ranges)

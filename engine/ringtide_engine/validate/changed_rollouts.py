@@ -28,6 +28,16 @@ def changed_rollouts(state: DesiredState, base: DesiredState) -> Iterator[Findin
     if rolling and state.fleet.strata != base.fleet.strata:
         place = state.documents["fleet.yaml"].place("/strata")
         yield finding("RT-ROLLOUT-006", place, f"the strata have changed since {rolling[0]} opened its first ring")
+    if [each.label for each in state.fleet.budgets] == [each.label for each in base.fleet.budgets]:
+        return
+    for name in rolling:
+        if any(ring.admitted is not None for ring in state.progress[name].rings):
+            place = state.documents["fleet.yaml"].place("/disruptionBudgets")
+            message = (
+                f"devices begin {name} one by one in groups by the labels of disruption budgets, which have changed"
+            )
+            yield finding("RT-ROLLOUT-006", place, message)
+            return
 
 
 def _rolls(state: DesiredState, base: DesiredState, name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.finding import Finding
+from ringtide_engine.validate.budgets import budgets
 from ringtide_engine.validate.changed_rollouts import changed_rollouts
 from ringtide_engine.validate.devices import devices
 from ringtide_engine.validate.guard import guard
@@ -13,6 +14,7 @@ from ringtide_engine.validate.references import references
 from ringtide_engine.validate.releases import changed_releases, releases
 from ringtide_engine.validate.ring_plans import ring_plans
 from ringtide_engine.validate.rollouts import rollouts
+from ringtide_engine.validate.windows import windows
 
 
 def validate(state: DesiredState, base: DesiredState | None = None) -> tuple[Finding, ...]:
@@ -30,6 +32,8 @@ def validate(state: DesiredState, base: DesiredState | None = None) -> tuple[Fin
         *placements(state, members),
         *rollouts(state, members),
         *people(state),
+        *budgets(state),
+        *windows(state),
         *releases(state, members),
         *quarantined(state),
         *(
