@@ -65,7 +65,11 @@ def _windows(state: DesiredState, times: Times) -> Iterator[Danger]:
                     f"whose deadline is {duration(ring.deadline)}"
                 )
                 yield danger("RT-DANGER-013", place, message)
-            elif (ring.windows or ring.site_windows) and known.starts.at is None and "windows do not open" in known.starts.reason:
+            elif (
+                (ring.windows or ring.site_windows)
+                and known.starts.at is None
+                and "windows do not open" in known.starts.reason
+            ):
                 message = f"{name}, ring {ring.name}: no window opens within {duration(LOOK_AHEAD)}"
                 yield danger("RT-DANGER-013", place, message)
 

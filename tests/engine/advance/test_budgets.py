@@ -39,7 +39,7 @@ def obey(pair: FleetPair) -> FleetPair:
     return pair
 
 
-def test_a_rollout_goes_through_its_sites_one_by_one_and_every_verdict_replays(pair: FleetPair) -> None:
+def test_a_rollout_lets_devices_begin_one_by_one_and_every_verdict_replays(pair: FleetPair) -> None:
     obey(pair).advance()
     for _ in range(10):
         obey(pair).advance()
@@ -49,7 +49,7 @@ def test_a_rollout_goes_through_its_sites_one_by_one_and_every_verdict_replays(p
     titles = [info.message.splitlines()[0] for info in pair.fleet.history(pair.head)]
     assert f"Let more devices begin ring rest of rollout {NAME}" in titles
     verdicts = [info.id for info in pair.fleet.history(pair.head) if "rollout" in info.message.splitlines()[0]]
-    assert len(verdicts) > 6, "more than one a ring"
+    assert len(verdicts) > 4, "more than one a ring"
     for commit in verdicts:
         replay(pair.fleet, commit)
 
