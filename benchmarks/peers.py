@@ -66,7 +66,8 @@ def against_checkov(folder: Path, files: Mapping[str, bytes], rounds: int) -> It
         return
     repository, checks = folder / "peer", folder / "checks"
     only = f"apiVersion: ringtide/v1\nkind: PolicySet\nname: fleet\nrules: [{{rule: {RULE}}}]\n"
-    write_repository(repository, [{**files, "policies/fleet.yaml": only.encode()}])
+    documents = {path: files[path] for path in files if path.startswith(("fleet.yaml", "hardware/", "models/"))}
+    write_repository(repository, [{**documents, "policies/fleet.yaml": only.encode()}])
     checks.mkdir()
     (checks / "__init__.py").touch()
     (checks / "licence.py").write_text(CHECK)

@@ -1,5 +1,6 @@
 """The group: which verbs there are, and where each of them lives."""
 
+import gc
 import os
 import sys
 from collections.abc import Mapping
@@ -88,6 +89,7 @@ def run(arguments: list[str] | None = None) -> int:
     Args:
         arguments: The arguments; those of the process where None.
     """
+    gc.set_threshold(50_000, 20, 50)  # a command makes many documents and ends: looking for cycles finds none
     given = sys.argv[1:] if arguments is None else arguments
     debug = bool(given) and given[0] == "--debug"
     try:
