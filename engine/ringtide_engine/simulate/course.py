@@ -187,9 +187,18 @@ class Course:
                 self.arms.open(progress, self.devices, self.now_s)
 
     def _windows(self) -> Bools:
-        """Tell of each open ring whether a window of it is open in this step."""
-        specs = {ring.name: ring.windows for ring in self.view.plan.rings}
-        return np.array([self._is_open(specs.get(ring.name, ())) for ring in self._opened], np.bool_)
+        """Tell of each open ring and time zone whether a window is open in this step."""
+        specs = {ring.name: ring for ring in self.view.plan.rings}
+        return np.array(
+            [
+                [
+                    self._is_open(specs[ring.name].windows_in(zone) if ring.name in specs else ())
+                    for zone in self.setting.reach.zones
+                ]
+                for ring in self._opened
+            ],
+            np.bool_,
+        )
 
     def _is_open(self, windows: tuple[Window, ...]) -> bool:
         glance = timedelta(seconds=self.setting.step_s / _GLANCES)

@@ -98,11 +98,11 @@ class Devices:
             now_s: The present.
             step_s: Length of the step.
             online: Who is online.
-            is_open: Which rings have a window open.
+            is_open: Which rings have a window open in which time zone.
         """
         ready = (self.state == STABLE) & (self.ring >= 0) & online & ~self._reach.held & (self.start_s <= now_s)
         begin = np.flatnonzero(ready)
-        begin = begin[is_open[self.ring[begin]]]
+        begin = begin[is_open[self.ring[begin], self._reach.zone[begin]]]
         self.fetched = int(self._reach.fetched[begin].sum())
         if len(begin):
             self._activate(begin, now_s, step_s)

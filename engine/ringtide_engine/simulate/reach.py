@@ -38,6 +38,10 @@ class Reach:
     """Bytes that each device fetches for the candidate."""
     hurt: Bools
     """Devices that a faulty candidate can hurt."""
+    zones: tuple[str, ...]
+    """Time zones of the devices, sorted."""
+    zone: Ints
+    """Place of each device's zone in `zones`."""
 
     @property
     def count(self) -> int:
@@ -70,18 +74,26 @@ def _below(reach: Reach, cuts: Mapping[str, Cut]) -> Bools:
     return below
 
 
-def reach_of(subjects: Sequence[Subject], fetched: Callable[[Subject], int], hurt: Callable[[Subject], bool]) -> Reach:
+def reach_of(
+    subjects: Sequence[Subject],
+    fetched: Callable[[Subject], int],
+    hurt: Callable[[Subject], bool],
+    zone_of: Callable[[Subject], str] = lambda _: "UTC",
+) -> Reach:
     """Return the subjects of a rollout as arrays.
 
     Args:
         subjects: Devices that it can reach.
         fetched: Bytes that one of them fetches for the candidate.
         hurt: Whether a fault of the candidate can hurt it.
+        zone_of: The time zone that its site windows go by.
     """
     ordered = sorted(subjects, key=lambda each: each.device)
     strata = tuple(sorted({each.stratum for each in ordered}))
     place = {name: number for number, name in enumerate(strata)}
     stratum = np.fromiter((place[each.stratum] for each in ordered), np.int64, len(ordered))
+    zone = [zone_of(each) for each in ordered]
+    zones = tuple(sorted(set(zone)))
     budgets = {each.stratum: each.budget_us for each in reversed(ordered)}
     return Reach(
         ids=[each.device for each in ordered],
@@ -96,4 +108,6 @@ def reach_of(subjects: Sequence[Subject], fetched: Callable[[Subject], int], hur
         budget_us=np.array([budgets[name] for name in strata], np.int64),
         fetched=np.fromiter((fetched(each) for each in ordered), np.int64, len(ordered)),
         hurt=np.fromiter((hurt(each) for each in ordered), np.bool_, len(ordered)),
+        zones=zones,
+        zone=np.fromiter(map({name: number for number, name in enumerate(zones)}.__getitem__, zone), np.int64),
     )

@@ -50,7 +50,7 @@ def simulate(
 ) -> Simulation:
     """Simulate a rollout that has not ended, with a sound candidate and with a faulty one.
 
-    People are taken to approve at once, and not to pause or abort.
+    People are taken to approve at once, and not to pause or abort; disruption budgets are passed over.
 
     Args:
         state: The desired state.
@@ -155,7 +155,10 @@ def setting_of(state: DesiredState, name: str, question: Question, *, now: datet
     return Setting(
         view=without_people(case.view),
         reach=reach_of(
-            case.subjects, lambda subject: fetched.get(state.devices[subject.device].hardware_class, 0), hurt
+            case.subjects,
+            lambda subject: fetched.get(state.devices[subject.device].hardware_class, 0),
+            hurt,
+            lambda subject: _zone(state, subject),
         ),
         terms=candidate.probation or state.fleet.probation,
         assumed=question.assumed,
@@ -168,10 +171,10 @@ def setting_of(state: DesiredState, name: str, question: Question, *, now: datet
 
 
 def without_people(view: RolloutView) -> RolloutView:
-    """Return a rollout that waits for nobody: approved, not paused, not aborted."""
+    """Return a rollout that waits for nobody: approved, not paused, not aborted, without disruption budgets."""
     rings = tuple(replace(ring, approval=None) for ring in view.plan.rings)
     rollout = replace(view.rollout, paused=None, abort=None)
-    return replace(view, rollout=rollout, plan=replace(view.plan, rings=rings))
+    return replace(view, rollout=rollout, plan=replace(view.plan, rings=rings), budgets={}, candidates=())
 
 
 def _judge(view: RolloutView, evidence: Evidence) -> Verdict:
@@ -202,6 +205,11 @@ def _fetched(resolution: Resolution, rollout: Rollout) -> dict[str, int]:
             hardware = resolution.classes[assignment.class_id].hardware_class
             found[hardware] = sum(size for digest, size in _files(plan.candidate).items() if digest not in has)
     return found
+
+
+def _zone(state: DesiredState, subject: Subject) -> str:
+    zones = state.fleet.time_zones
+    return (zones.of(labels_of(state.devices[subject.device])) if zones else None) or "UTC"
 
 
 def _files(choice: Choice) -> dict[str, int]:

@@ -20,6 +20,7 @@ from ringtide_engine.model.betting import rounded
 from ringtide_engine.model.desired import DesiredState, Ring
 from ringtide_engine.model.people import Abort, ApprovalNeed, Pause
 from ringtide_engine.model.progress import LastVerdict, OpenedRing, Progress
+from ringtide_engine.model.time_zones import SiteWindow, TimeZones
 from ringtide_engine.render.json_text import json_text
 from ringtide_engine.simulate.answers import Chance, spread
 from ringtide_engine.simulate.assumptions import SOUND, Assumptions, Fault
@@ -84,6 +85,28 @@ def test_nobody_starts_outside_a_window() -> None:
         assert started == before or any(open_now((weekly,), each) for each in ends)
         before = started
     assert before > 0
+
+
+def test_windows_of_sites_open_in_the_time_of_each_site() -> None:
+    nightly = SiteWindow(days=frozenset(DAYS), start="02:00", end="05:00")
+    state = state_of(rings=tuple(replace(each, site_windows=(nightly,)) for each in RINGS))
+    zones = TimeZones(label="region", zones={"eu": "Europe/Berlin", "us": "America/Chicago"})
+    state = replace(state, fleet=replace(state.fleet, time_zones=zones))
+    setting = setting_of(state, NAME, question(), now=START)
+    assert setting.reach.zones == ("America/Chicago", "Europe/Berlin")
+    course = Course(setting, SOUND, np.random.default_rng(1))
+    course.judge()
+    hours: dict[int, set[int]] = {0: set(), 1: set()}
+    for _ in range(setting.steps):
+        before = course.devices.state != STABLE
+        course.live()
+        course.judge()
+        for device in np.flatnonzero((course.devices.state != STABLE) & ~before):
+            hours[int(setting.reach.zone[device])].add(course.now.hour)
+    assert hours[0]
+    assert hours[0] <= {8, 9, 10, 11}  # six hours behind UTC in November; a step that ends at five began before
+    assert hours[1]
+    assert hours[1] <= {1, 2, 3, 4}
 
 
 def test_a_candidate_that_breaks_every_device_is_rolled_back_in_the_first_ring() -> None:
