@@ -55,7 +55,7 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "tls_authority": None,
     },
     "metrics": {"file": None},
-    "limits": {"fetch_deadline_s": 300, "disk_reserve_mib": 32, "least_rate_bytes_s": 4096},
+    "limits": {"fetch_deadline_s": 300, "disk_reserve_mib": 32, "least_rate_bytes_s": 4096, "most_rate_kib_s": 0},
 }
 
 _ARTIFACT_SCHEMES = ("https", "http", "file")
@@ -152,6 +152,8 @@ class Configuration:
     """Free disk space that artifacts may not take."""
     least_rate_bytes_s: int
     """A slower artifact source is given up."""
+    most_rate_bytes_s: int | None
+    """All downloads of artifacts together take no more; None for no limit."""
 
     @property
     def trust_dir(self) -> Path:
@@ -238,6 +240,7 @@ def configuration(given: Inputs) -> Configuration:
         fetch_deadline_s=_within(given, "limits", "fetch_deadline_s", 5, 600),
         disk_reserve_bytes=_within(given, "limits", "disk_reserve_mib", 0, 1 << 20) << 20,
         least_rate_bytes_s=_within(given, "limits", "least_rate_bytes_s", 1, 1 << 30),
+        most_rate_bytes_s=(_within(given, "limits", "most_rate_kib_s", 0, 1 << 20) << 10) or None,
     )
 
 

@@ -124,6 +124,7 @@ port = {enrolment.serve_port}
 # fetch_deadline_s = 300      # for a publication
 # disk_reserve_mib = 32       # free space that artifacts may not take
 # least_rate_bytes_s = 4096   # a slower artifact source is given up
+# most_rate_kib_s = 0         # all downloads of artifacts together take no more; 0 for no limit
 
 # [mqtt]  # hints to poll at once; they are never believed
 # host = "broker.example.org"

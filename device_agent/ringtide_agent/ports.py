@@ -210,8 +210,10 @@ class Store(Protocol):
 class ArtifactSource(Protocol):
     """Fetches artifacts into the store."""
 
-    def fetch(self, digest: Digest, size_bytes: int, uris: Sequence[str]) -> None:
-        """Bring a blob into the store, trying `uris` in order, resuming what is there.
+    def fetch(self, digest: Digest, size_bytes: int, uris: Sequence[str]) -> bool:
+        """Tell whether a blob is in the store; where it is not, begin or go on to bring it, and return at once.
+
+        `uris` are tried in order, and what is there is resumed. What is not asked for any more is given up.
 
         Raises:
             TrustError: Every source gave other bytes than the digest names.

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from ringtide_agent import __version__
 from ringtide_agent.adapters.artifact_fetch import ArtifactFetcher
+from ringtide_agent.adapters.background_fetch import BackgroundFetch
 from ringtide_agent.adapters.disk_store import DiskStore
 from ringtide_agent.adapters.git_reports import GitReports
 from ringtide_agent.adapters.git_source import GitSource
 from ringtide_agent.adapters.probe_process import ProbeProcess
 from ringtide_agent.adapters.system_clock import SystemClock
 from ringtide_agent.adapters.tuf_trust import TufTrust
+from ringtide_agent.adapters.web import Tls
 from ringtide_agent.adapters.worker_process import WorkerProcess
 from ringtide_agent.config import Configuration, Hints
 from ringtide_agent.equipment import Ports, Settings
@@ -79,7 +81,7 @@ def running(configuration: Configuration) -> Iterator[Running]:
                 source=publication_source(configuration),
                 trust=TufTrust(str(configuration.trust_dir)),
                 store=store,
-                artifacts=_artifacts(configuration, store),
+                artifacts=_artifacts(configuration, store, clock.wake),
                 prober=ProbeProcess(),
                 service=service,
                 sink=GitReports(configuration.reports, str(configuration.state_dir / "git")),
@@ -158,17 +160,17 @@ def _require_own(folder: Path) -> None:
         raise InputError(f"{folder} belongs to user {owner}, not to root. fix: systemctl start ringtide-agent")
 
 
-def _artifacts(configuration: Configuration, store: DiskStore) -> ArtifactFetcher:
+def _artifacts(configuration: Configuration, store: DiskStore, wake: Callable[[], None]) -> BackgroundFetch:
     files = configuration.artifact_tls
-    return ArtifactFetcher(
+    fetcher = ArtifactFetcher(
         store,
         schemes=configuration.artifact_schemes,
-        tls_authority=files.authority,
-        tls_certificate=files.certificate,
-        tls_key=files.key,
+        tls=Tls(authority=files.authority, certificate=files.certificate, key=files.key),
         least_rate_bytes_s=configuration.least_rate_bytes_s,
+        most_rate_bytes_s=configuration.most_rate_bytes_s,
         reserve_bytes=configuration.disk_reserve_bytes,
     )
+    return BackgroundFetch(fetcher, wake=wake)
 
 
 @contextmanager

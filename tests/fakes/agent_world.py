@@ -91,13 +91,19 @@ class MemoryArtifacts:
 
     store: MemoryStore
     failure: RingtideError | None = None
+    turns: int = 0
+    """Turns of the loop that the next artifacts take."""
     fetched: list[str] = field(default_factory=list)
 
-    def fetch(self, digest: Digest, size_bytes: int, uris: Sequence[str]) -> None:
+    def fetch(self, digest: Digest, size_bytes: int, uris: Sequence[str]) -> bool:
         if self.failure is not None:
             raise self.failure
+        if self.turns > 0:
+            self.turns -= 1
+            return False
         self.fetched.append(uris[0])
         self.store.put_blob(artifact_content(uris[0].removeprefix("memory:")))
+        return True
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from ringtide_agent.decide import View
+from ringtide_agent.decide import STAY, Next, View
 from ringtide_agent.equipment import Ports
 from ringtide_agent.events import Faltered, Fetched, Postponed
 from ringtide_agent.limits import RETRY_AFTER_S, pause_s
@@ -12,8 +12,8 @@ from ringtide_contract.manifest import Manifest
 from ringtide_contract.report import MAX_NOTE
 
 
-def fetch(ports: Ports, view: View, state: Fetching, manifest: Manifest) -> Fetched | Postponed | Faltered:
-    """Fetch what is not here yet; a release that is whole in a slot needs no network at all.
+def fetch(ports: Ports, view: View, state: Fetching, manifest: Manifest) -> Fetched | Postponed | Faltered | Next:
+    """Fetch what is not here yet, over as many turns as it takes; a release that is whole in a slot needs no network.
 
     Wrong bytes say something of the mirrors, which can be mended, and nothing of the release: it is tried again later.
     """
@@ -22,14 +22,15 @@ def fetch(ports: Ports, view: View, state: Fetching, manifest: Manifest) -> Fetc
         if missing:
             ports.store.collect_garbage(() if view.orders is None else view.orders.artifacts)
         for artifact in missing:
-            ports.artifacts.fetch(artifact.sha256, artifact.size_bytes, artifact.uris)
+            if not ports.artifacts.fetch(artifact.sha256, artifact.size_bytes, artifact.uris):
+                return STAY
     except TrustError as error:
         until = (view.now + timedelta(seconds=RETRY_AFTER_S)).replace(microsecond=0)
         reason = f"{error.rule}: {error}"[:MAX_NOTE]
         return Postponed(subject=state.subject, cause="retry", until=until, generation=view.generation, reason=reason)
     except TransientError as error:
         return Faltered(retry_at_s=_now_s(ports) + pause_s(state.tries), reason=str(error)[:MAX_NOTE])
-    reason = f"{len(missing)} of {len(manifest.artifacts)} artifacts fetched, all are here"
+    reason = f"all {len(manifest.artifacts)} artifacts are here"
     return Fetched(subject=state.subject, at_s=_now_s(ports), reason=reason)
 
 

@@ -142,6 +142,19 @@ def test_a_fetch_that_gets_no_answer_is_bounded_then_deferred_and_never_remember
     assert world.runs() == "1.1.0"
 
 
+def test_a_fetch_takes_its_turns_while_everything_else_goes_on(world: World) -> None:
+    world.artifacts.turns = 5
+    world.publish(steady(TWO), manifests=ALL)
+    world.turn()
+    polled, tended, written = world.source.opened, world.service.tended, dict(world.store.journal)
+    world.turns(4)
+    assert (world.runs(), world.state(), phase(world)) == ("1.0.0", "Fetching", "installing")
+    assert (world.source.opened, world.service.tended) == (polled + 4, tended + 4)
+    assert world.store.journal == written, "waiting writes nothing and is no try"
+    world.turns(2)
+    assert (world.runs(), world.state()) == ("1.1.0", "Idle")
+
+
 def test_the_newest_desired_state_supersedes_a_fetch_under_way(world: World) -> None:
     world.artifacts.failure = TransientError("slow")
     world.publish(steady(TWO), manifests=ALL)

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from ringtide_agent.adapters.artifact_fetch import ArtifactFetcher
+from ringtide_agent.adapters import artifact_fetch
+from ringtide_agent.adapters.artifact_fetch import ArtifactFetcher, Throttle
 from ringtide_contract.errors import TransientError, TrustError
 from ringtide_contract.ids import Digest, sha256
 
@@ -52,6 +53,7 @@ class Web:
     location: str = ""
     slow: bool = False
     chunked: bool = False
+    retry_after: str = ""
     seen: list[str] = field(default_factory=list)
 
     def url(self, host: str = "127.0.0.1") -> str:
@@ -74,6 +76,8 @@ def web(**what: Any) -> Iterator[Web]:
             self.send_response(206 if start else state.status)
             if state.location:
                 self.send_header("Location", state.location)
+            if state.retry_after:
+                self.send_header("Retry-After", state.retry_after)
             if start:
                 self.send_header("Content-Range", f"bytes {start}-{len(state.content) - 1}/{len(state.content)}")
             if state.chunked:
@@ -163,8 +167,14 @@ def test_a_whole_part_needs_no_source(shelf: Shelf) -> None:
     assert shelf.admitted == [DIGEST]
 
 
-@pytest.mark.parametrize("wrong", [FLIPPED, CONTENT[:-1], CONTENT + b"x", b""])
-@pytest.mark.parametrize("kind", ["file", "http", "http without a length"])
+@pytest.mark.parametrize(
+    ("wrong", "kind"),
+    [
+        *((wrong, kind) for wrong in (FLIPPED, CONTENT[:-1], CONTENT + b"x", b"") for kind in ("file", "http")),
+        (FLIPPED, "http without a length"),
+        (CONTENT + b"x", "http without a length"),
+    ],
+)
 def test_other_bytes_are_refused_and_thrown_away(tmp_path: Path, shelf: Shelf, wrong: bytes, kind: str) -> None:
     source: AbstractContextManager[Web] = web(content=wrong, chunked=kind.endswith("length"))
     with source as server:
@@ -173,6 +183,13 @@ def test_other_bytes_are_refused_and_thrown_away(tmp_path: Path, shelf: Shelf, w
             fetcher(shelf).fetch(DIGEST, SIZE, [uri])
     assert refusal.value.rule == "ARTIFACT-DIGEST"
     assert list(shelf.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("wrong", [CONTENT[:-1], b""])
+def test_an_end_that_nobody_announced_may_be_a_break(shelf: Shelf, wrong: bytes) -> None:
+    with web(content=wrong, chunked=True) as server, pytest.raises(TransientError, match=f"ends after {len(wrong)} of"):
+        fetcher(shelf).fetch(DIGEST, SIZE, [server.url()])
+    assert part(shelf).stat().st_size == len(wrong)
 
 
 def test_the_second_source_makes_good_what_the_first_spoilt(tmp_path: Path, shelf: Shelf) -> None:
@@ -230,7 +247,7 @@ def test_redirections_out_of_the_rules_are_not_followed(shelf: Shelf, location: 
 
 def test_a_slow_source_is_given_up_and_its_bytes_are_kept(shelf: Shelf) -> None:
     with web(slow=True) as source, pytest.raises(TransientError, match="slower than"):
-        fetcher(shelf, grace_s=0.1, least_rate_bytes_s=SIZE * 10).fetch(DIGEST, SIZE, [source.url()])
+        fetcher(shelf, window_s=0.1, least_rate_bytes_s=SIZE).fetch(DIGEST, SIZE, [source.url()])
     assert part(shelf).stat().st_size > 0
 
 
@@ -251,3 +268,40 @@ def test_a_disk_that_fills_up_on_the_way_is_transient(shelf: Shelf, monkeypatch:
         fetcher(shelf).fetch(DIGEST, SIZE, [source.url()])
     assert shelf.admitted == []
     assert not part(shelf).exists()
+
+
+@pytest.mark.parametrize(("said", "asked"), [("120", 1), ("tomorrow", 2), ("", 2)])
+def test_a_source_that_asks_to_be_left_alone_is_and_the_next_one_is_asked(shelf: Shelf, said: str, asked: int) -> None:
+    with web(status=503, retry_after=said) as busy:
+        mine = fetcher(shelf)
+        with pytest.raises(TransientError, match="HTTP 503"):
+            mine.fetch(DIGEST, SIZE, [busy.url()])
+        with web() as idle:
+            mine.fetch(DIGEST, SIZE, [busy.url(), idle.url()])
+        assert len(busy.seen) == asked
+    assert shelf.admitted == [DIGEST]
+
+
+def test_disk_space_is_set_aside_before_the_first_byte(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def look(_fetcher: object, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        found = part(shelf).stat()
+        seen.append((found.st_size, found.st_blocks * 512))
+        return chunks
+
+    monkeypatch.setattr(ArtifactFetcher, "_keeping_up", look)
+    with web() as source:
+        fetcher(shelf).fetch(DIGEST, SIZE, [source.url()])
+    assert [size for size, _ in seen] == [0]
+    assert seen[0][1] >= SIZE
+
+
+def test_all_downloads_share_the_rate_that_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(artifact_fetch.time, "monotonic", lambda: 100.0)
+    monkeypatch.setattr(artifact_fetch.time, "sleep", pauses.append)
+    throttle = Throttle(1000)
+    for count in (500, 250):
+        throttle.take(count)
+    assert (throttle.chunk_bytes, pauses) == (250, [0.5, 0.75])
