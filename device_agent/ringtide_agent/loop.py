@@ -172,6 +172,8 @@ class Agent:
             self._orders, self._floor = taken.orders, taken.floor
             self._publish(taken)
             return
+        if isinstance(verified, publication.Missed | publication.Untrusted):
+            self._ports.source.pass_over()
         if isinstance(verified, publication.Missed):
             self._floor = recover(self._found()).floor  # the disk may have failed between the floor and the orders
         self._publish(verified)

@@ -1,5 +1,6 @@
 """The one place that names adapters: a configuration in, an agent over the real world out."""
 
+import logging
 import os
 import random
 import secrets
@@ -15,21 +16,29 @@ from ringtide_agent.adapters.artifact_fetch import ArtifactFetcher
 from ringtide_agent.adapters.background_fetch import BackgroundFetch
 from ringtide_agent.adapters.disk_store import DiskStore
 from ringtide_agent.adapters.git_reports import GitReports
+from ringtide_agent.adapters.git_session import GitAccess
 from ringtide_agent.adapters.git_source import GitSource
 from ringtide_agent.adapters.probe_process import ProbeProcess
+from ringtide_agent.adapters.sd_notify import Notifier, status_line
+from ringtide_agent.adapters.source_order import InOrder, Opens
 from ringtide_agent.adapters.system_clock import SystemClock
+from ringtide_agent.adapters.text_metrics import TextMetrics
 from ringtide_agent.adapters.tuf_trust import TufTrust
 from ringtide_agent.adapters.web import Tls
+from ringtide_agent.adapters.web_mirror import MirrorAccess, WebMirror
 from ringtide_agent.adapters.worker_process import WorkerProcess
 from ringtide_agent.config import Configuration, Hints
 from ringtide_agent.equipment import Ports, Settings
 from ringtide_agent.loop import Agent
 from ringtide_agent.ports import Waker
-from ringtide_contract.errors import InputError
+from ringtide_contract.errors import InputError, TransientError
 from ringtide_contract.keys import PrivateKey, parse_private_key
 
 BUILT_AT = datetime(2026, 11, 1, tzinfo=UTC)
 """No honest clock shows an earlier time; raised with every version."""
+
+
+_log = logging.getLogger("ringtide.agent")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +51,8 @@ class Running:
     """Its clock, to end a sleep."""
     address: tuple[str, int]
     """Host and port that inference is served on."""
+    tell: Callable[[], None]
+    """Tells the surroundings how the device stands; called once a turn."""
     hinted: threading.Event
     """Set when a hint came; whoever drives the agent passes it on, so that only one thread touches the agent."""
 
@@ -71,14 +82,14 @@ def running(configuration: Configuration) -> Iterator[Running]:
             report_interval_s=configuration.report_interval_s,
             max_silence_s=configuration.max_silence_s,
         )
-        clock, hinted = SystemClock(), threading.Event()
+        clock, hinted, notifier = SystemClock(), threading.Event(), Notifier()
         service = WorkerProcess(
             configuration.serve_host, configuration.serve_port, readable=(str(configuration.state_dir / "blobs"),)
         )
         try:
             ports = Ports(
                 clock=clock,
-                source=publication_source(configuration),
+                source=InOrder(tuple(publication_sources(configuration).values())),
                 trust=TufTrust(str(configuration.trust_dir)),
                 store=store,
                 artifacts=_artifacts(configuration, store, clock.wake),
@@ -87,26 +98,63 @@ def running(configuration: Configuration) -> Iterator[Running]:
                 sink=GitReports(configuration.reports, str(configuration.state_dir / "git")),
             )
             # Jitter spreads load; nothing rests on its quality.
-            agent = Agent(ports, settings, random.random)
+            agent = Agent(ports, settings, random.random, lambda: _beat(agent, notifier))
+            metrics = None
+            if configuration.metrics_file is not None:
+                metrics = TextMetrics(configuration.metrics_file, configuration.fleet, configuration.device)
 
             def hint() -> None:
                 hinted.set()
                 clock.wake()
 
             with _listening(configuration, hint):
-                yield Running(agent=agent, clock=clock, address=service.address, hinted=hinted)
+                yield Running(
+                    agent=agent,
+                    clock=clock,
+                    address=service.address,
+                    tell=lambda: _tell(agent, notifier, metrics, clock),
+                    hinted=hinted,
+                )
         finally:
+            notifier.stopping()
             service.stop()
 
 
-def publication_source(configuration: Configuration, folder: Path | None = None) -> GitSource:
-    """Return where publications come from; `folder` keeps what is fetched, in place of the state folder."""
-    return GitSource(
-        configuration.publication,
-        configuration.branch,
-        str(folder or configuration.state_dir / "git"),
-        deadline_s=configuration.fetch_deadline_s,
-    )
+def _beat(agent: Agent, notifier: Notifier) -> None:
+    if agent.serves:
+        notifier.ready()
+    notifier.alive()
+
+
+def _tell(agent: Agent, notifier: Notifier, metrics: TextMetrics | None, clock: SystemClock) -> None:
+    if agent.seen is None:
+        return
+    notifier.status(status_line(agent.seen, serving=agent.serves))
+    if metrics is None or not metrics.is_due(clock.monotonic_s()):
+        return
+    ledger = agent.ledger
+    try:
+        metrics.write(
+            agent.seen,
+            serving=agent.serves,
+            number=ledger.number,
+            waiting=len(ledger.outbox),
+            now_s=clock.now().timestamp(),
+        )
+    except TransientError as error:
+        _log.warning("the figures were not written: %s", error)
+
+
+def publication_sources(configuration: Configuration, folder: Path | None = None) -> dict[str, Opens]:
+    """Return where publications come from, by address, in order; `folder` keeps what is fetched by Git."""
+    found: dict[str, Opens] = {}
+    for access in (configuration.publication, *configuration.fallbacks):
+        kept = str(folder or configuration.state_dir / "git") + (f"/{len(found)}" if found else "")
+        if isinstance(access, MirrorAccess):
+            found[access.url] = WebMirror(access, deadline_s=configuration.fetch_deadline_s)
+        else:
+            found[access.url] = GitSource(access, configuration.branch, kept, deadline_s=configuration.fetch_deadline_s)
+    return found
 
 
 def load_key(configuration: Configuration) -> PrivateKey:
@@ -146,8 +194,8 @@ def key_files(configuration: Configuration) -> tuple[Path, ...]:
     accesses = (configuration.publication, configuration.reports)
     hinted = () if configuration.hints is None else (configuration.hints.files.key,)
     named = (
-        *(access.tls_key for access in accesses),
-        *(access.ssh_key for access in accesses),
+        *(access.tls.key if isinstance(access, MirrorAccess) else access.tls_key for access in accesses),
+        *(access.ssh_key for access in accesses if isinstance(access, GitAccess)),
         configuration.artifact_tls.key,
         *hinted,
     )

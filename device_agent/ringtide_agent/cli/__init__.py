@@ -4,8 +4,10 @@ Exit codes: 0 ok, 1 failed, 4 trust refused, 5 not converged in time, 64 usage.
 """
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 import click
 
@@ -37,7 +39,7 @@ def main() -> None:
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; no traceback reaches the caller."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    _log_to(sys.stderr)
     logging.getLogger("ringtide").setLevel(logging.INFO)
     try:
         return int(commands.main(list(arguments), prog_name="ringtide-agent", standalone_mode=False) or 0)
@@ -57,6 +59,16 @@ def run_command(arguments: Sequence[str]) -> int:
         return _failed(str(error), "correct it and run the command again", FAILED)
     except OSError as error:
         return _failed(str(error), "see whether the path exists and may be used", FAILED)
+
+
+def _log_to(stream: TextIO) -> None:
+    if "JOURNAL_STREAM" in os.environ:
+        from ringtide_agent.adapters.journal_log import JournalHandler, is_journal
+
+        if is_journal():
+            logging.basicConfig(handlers=[JournalHandler()])
+            return
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", stream=stream)
 
 
 def _failed(message: str, fix: str, code: int) -> int:

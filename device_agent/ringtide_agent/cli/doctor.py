@@ -82,10 +82,13 @@ def _disk(configuration: "Configuration") -> str:
 
 
 def _publication(configuration: "Configuration") -> str:
-    from ringtide_agent.wiring import publication_source
+    from ringtide_agent.wiring import publication_sources
 
-    with publication_source(configuration).open() as snapshot:
-        return f"{configuration.publication.url} at {snapshot.commit[:12]}"
+    found = []
+    for url, source in publication_sources(configuration).items():
+        with source.open() as snapshot:
+            found.append(f"{url} at {snapshot.commit[:12]}")
+    return ", ".join(found)
 
 
 def _clock(configuration: "Configuration") -> str:

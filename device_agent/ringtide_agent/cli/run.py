@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ class _Driver:
 
     def stop(self) -> bool:
         """Pass a hint on, and tell whether to end."""
+        self._running.tell()
         if self._running.hinted.is_set():
             self._running.hinted.clear()
             self._running.agent.hint()
@@ -56,8 +58,11 @@ def _driving(source: Source) -> Iterator[tuple["Running", _Driver]]:
 
 @click.command()
 @config_options
-def run(source: Source) -> None:
+@click.option("--metrics-file", metavar="PATH", help="Write figures for node_exporter there; the same as metrics.file.")
+def run(source: Source, metrics_file: str | None) -> None:
     """Reconcile until stopped."""
+    if metrics_file is not None:
+        source = replace(source, settings=(*source.settings, f"metrics.file={metrics_file}"))
     with _driving(source) as (agent, driver):
         click.echo("serving on http://{}:{}".format(*agent.address), err=True)
         agent.agent.run(driver.stop)
