@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from fractions import Fraction
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fakes.desired_states import desired_state, release
@@ -159,6 +160,11 @@ class World:
         if self.devices[name].outbox:
             self.observations.append(replace(self.devices[name].outbox.pop(0), ingested_at=self.now))
 
+    def say(self, name: DeviceId) -> None:
+        self.report(name)
+        while self.devices[name].outbox:
+            self.deliver(name)
+
     def lose(self, name: DeviceId) -> None:
         self.devices[name].outbox[:1] = []
 
@@ -186,15 +192,20 @@ BUDGETS = st.sampled_from(
         (budget("site", "minAvailable", Fraction(4, 5)),),
     ]
 )
-WHO = st.integers(0, DEVICES - 1)
-ACTS = ("poll", "poll", "well", "well", "ill", "report", "report", "deliver", "deliver", "lose", "away")
+WHO = st.one_of(st.just(2**DEVICES - 1), st.integers(1, 2**DEVICES - 1))
+"""Some devices, a bit each."""
+ACTS = ("poll", "poll", "well", "well", "ill", "say", "say", "say", "report", "deliver", "lose", "away")
 EVENTS = st.lists(
-    st.one_of(st.just("judge"), st.just("publish"), st.tuples(st.sampled_from(ACTS), WHO)), min_size=40, max_size=200
+    st.one_of(st.sampled_from(["judge", "publish"]), st.tuples(st.sampled_from(ACTS), WHO)), min_size=20, max_size=120
 )
+
+
+ROUND: list[str | tuple[str, int]] = ["judge", "publish", ("poll", 2**DEVICES - 1), ("say", 2**DEVICES - 1)]
 
 
 @settings(max_examples=40, deadline=None)
 @given(BUDGETS, EVENTS)
+@example((budget("site", "maxUnavailable", 1),), ROUND * 4)
 def test_a_budget_is_never_exceeded_whatever_the_order_of_events(
     budgets: tuple[DisruptionBudget, ...], events: list[str | tuple[str, int]]
 ) -> None:
@@ -207,11 +218,14 @@ def test_a_budget_is_never_exceeded_whatever_the_order_of_events(
         if event == "publish":
             world.publish()
         if isinstance(event, tuple):
-            act, name = event[0], world.names[event[1]]
-            if act in ("well", "ill"):
-                world.finish(name, well=act == "well")
-            else:
-                getattr(world, act)(name)
+            act, chosen = event
+            for number, name in enumerate(world.names):
+                if not chosen >> number & 1:
+                    continue
+                if act in ("well", "ill"):
+                    world.finish(name, well=act == "well")
+                else:
+                    getattr(world, act)(name)
         assert all(count <= allowed[group] for group, count in world.unavailable().items())
 
 
@@ -257,6 +271,33 @@ def test_a_device_that_vanishes_while_it_switches_keeps_its_room_for_ever() -> N
         world.away(name)
     assert all(each == {"site=pier": 1, "site=yard": 1} for each in rounds(world, 10))
     assert {each.phase for each in world.state.progress.values()} == {"rolling"}
+
+
+@pytest.mark.parametrize("well", [True, False])
+def test_a_device_on_probation_keeps_its_room_however_often_it_reports(well: bool) -> None:
+    """It gives the room back when it has confirmed, and also when it has refused the candidate."""
+    world = World(fleet(budget("site", "maxUnavailable", 1)))
+    for _ in range(5):
+        world.judge()
+        world.publish()
+        for name in world.names:
+            world.poll(name)
+            world.report(name)
+            world.deliver(name)
+        assert world.unavailable() == {"site=pier": 1, "site=yard": 1}
+    first = {name for name, each in world.devices.items() if any(is_switching(part) for part in each.models.values())}
+    for name in world.names:
+        world.finish(name, well=well)
+        world.report(name)
+        world.deliver(name)
+    world.judge()
+    world.publish()
+    for name in world.names:
+        world.poll(name)
+    second = {name for name, each in world.devices.items() if any(is_switching(part) for part in each.models.values())}
+    assert len(first) == 2
+    assert len(second) == 2 or not well
+    assert not first & second or not well
 
 
 def test_a_hold_names_the_groups_that_have_no_room() -> None:

@@ -204,6 +204,7 @@ def test_the_specification_names_every_reason_and_finding() -> None:
     text = (root / "docs/spec/verdicts.md").read_text(encoding="utf-8")
     source = (root / "engine/ringtide_engine/judge/verdict.py").read_text(encoding="utf-8")
     source += (root / "engine/ringtide_engine/judge/waiting.py").read_text(encoding="utf-8")
+    source += (root / "engine/ringtide_engine/judge/budgets.py").read_text(encoding="utf-8")
     codes = set(re.findall(r'(?:code=|_gate_reason\()"([a-z-]+)"', source))
     table = text.partition("| Reason |")[2].partition("## ")[0]
     documented = set(re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE))
