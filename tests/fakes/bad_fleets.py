@@ -793,7 +793,7 @@ BAD_FLEETS: tuple[BadFleet, ...] = (
         edits={POLICIES: ("release-has-golden-set", "release-has-golden-sets")},
         at="policies/fleet.yaml:5:11",
         message="there is no rule release-has-golden-sets",
-        fix="Name a rule of the library.",
+        fix="Did you mean release-has-golden-set?",
     ),
     BadFleet(
         rule="RT-POLICY-002",
@@ -815,7 +815,7 @@ BAD_FLEETS: tuple[BadFleet, ...] = (
         },
         at="policies/fleet.yaml:7:11",
         message="release-licence-allowed: Additional properties are not allowed ('alowed' was unexpected)",
-        fix="Mend the parameters.",
+        fix="Mend the parameters; `ringtide explain release-licence-allowed` says what they take.",
     ),
     BadFleet(
         rule="RT-POLICY-004",
@@ -825,7 +825,7 @@ BAD_FLEETS: tuple[BadFleet, ...] = (
         },
         at="placements/digits-everywhere.yaml:1:1",
         message="ours: the condition fails: cannot convert string to int",
-        fix="Guard the condition with `has(...)`.",
+        fix="Convert only what has been tested, such as with `object.version.matches('^[0-9]+$') && …`.",
     ),
     BadFleet(
         rule="RT-POLICY-005",
