@@ -6,13 +6,15 @@ STAMP = $(VENV)/.installed
 SOURCES = contract engine device_agent tests benchmarks docs
 export ORT_DISABLE_TELEMETRY = 1
 
-.PHONY: help demo test check unit journeys faults faults-full bench lock spec clean
+.PHONY: help demo test check unit journeys faults faults-full bench lock spec clean deb system
 
 help:
 	@echo "make demo      the whole story on this machine: twelve devices, a good release, a bad one"
 	@echo "make test      everything CI runs: map, types, style, workflows, tests"
 	@echo "make unit      the quick tests only"
 	@echo "make faults    break a device in every way this machine allows, within ten minutes; faults-full: at every point"
+	@echo "make deb       the agent's Debian package, in build/deb"
+	@echo "make system    the package on four devices that boot here (root, systemd-nspawn)"
 	@echo "make bench     print the figures that the documents quote"
 
 demo: $(STAMP)
@@ -46,6 +48,13 @@ faults-full: $(STAMP)
 
 bench: $(STAMP)
 	PYTHONPATH=.:tests $(BIN)/python -m benchmarks
+
+deb: $(STAMP)
+	$(BIN)/python packaging/build_deb.py
+
+# Needs root, systemd-nspawn and the package registry; some minutes.
+system: $(STAMP)
+	RINGTIDE_SYSTEM=1 $(BIN)/pytest -rs tests/faults/test_system.py tests/agent/cli/test_packaging.py
 
 spec: $(STAMP)
 	$(BIN)/python docs/spec/make_kind_pages.py

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tomllib
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path  # noqa: TID251 - a script that lays out files
 
 ROOT = Path(__file__).resolve().parent.parent
 PLATFORMS = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -45,7 +45,8 @@ def main() -> None:
         if path.is_file():
             shutil.copyfile(path, stage / path.name)
     _level(stage, epoch)
-    print(_package(stage, options, epoch, options.version or project["version"]))
+    made = _package(stage, options, epoch, options.version or project["version"])
+    sys.stdout.write(f"{made}\n")
 
 
 def _libraries(stage: Path, project: dict[str, object], arch: str, python: str) -> None:
