@@ -20,6 +20,8 @@ from ringtide_agent.adapters.config_layers import (
     variable,
 )
 from ringtide_agent.adapters.git_session import GitAccess
+from ringtide_agent.adapters.web import Tls
+from ringtide_agent.adapters.web_mirror import PREFIX, MirrorAccess
 from ringtide_contract.errors import InputError
 from ringtide_contract.ids import DeviceId, parse_device_id, parse_name
 
@@ -34,7 +36,7 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "state_dir": "/var/lib/ringtide",
         "key_file": "/etc/ringtide/device.key",
     },
-    "publication": {"url": _REQUIRED, "branch": "published", **_ACCESS},
+    "publication": {"url": _REQUIRED, "fallbacks": [], "branch": "published", **_ACCESS},
     "reports": {"url": _REQUIRED, **_ACCESS},
     "artifacts": {
         "schemes": ["https", "file"],
@@ -122,8 +124,10 @@ class Configuration:
     """Folder for all that the agent keeps."""
     key_file: Path
     """The device's private key."""
-    publication: GitAccess
+    publication: GitAccess | MirrorAccess
     """Where publications come from."""
+    fallbacks: tuple[GitAccess | MirrorAccess, ...]
+    """Where they come from when that is of no use, in this order."""
     branch: str
     """The branch that holds them."""
     reports: GitAccess
@@ -225,7 +229,8 @@ def configuration(given: Inputs) -> Configuration:
         hardware_class=_name(given, "hardware_class"),
         state_dir=_absolute(given, "", "state_dir"),
         key_file=_absolute(given, "", "key_file"),
-        publication=_access(given, "publication"),
+        publication=_source(given, "url", given.values["publication"]["url"]),
+        fallbacks=tuple(_source(given, "fallbacks", url) for url in given.values["publication"]["fallbacks"]),
         branch=given.values["publication"]["branch"],
         reports=_access(given, "reports"),
         artifact_schemes=_schemes(given),
@@ -286,6 +291,17 @@ def _access(given: Inputs, table: str) -> GitAccess:
     values = given.values[table]
     with _at(given, table, "url"):
         return GitAccess(url=values["url"], **{name: values[name] for name in _ACCESS})
+
+
+def _source(given: Inputs, key: str, url: str) -> GitAccess | MirrorAccess:
+    values = given.values["publication"]
+    with _at(given, "publication", key):
+        if url.startswith(PREFIX):
+            files = _tls(values)
+            return MirrorAccess(
+                url=url, tls=Tls(authority=files.authority, certificate=files.certificate, key=files.key)
+            )
+        return GitAccess(url=url, **{name: values[name] for name in _ACCESS})
 
 
 def _tls(table: Mapping[str, Any]) -> TlsFiles:

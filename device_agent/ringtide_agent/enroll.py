@@ -90,7 +90,8 @@ state_dir = {text["state_dir"]}
 key_file = {text["key_file"]}
 
 [publication]
-url = {text["publication"]}  # file://, https:// or ssh://
+url = {text["publication"]}  # file://, https:// or ssh://, or mirror+https:// for a mirror
+# fallbacks = []  # further addresses, asked in this order where the first is of no use
 # branch = "published"
 # tls_certificate = "/etc/ringtide/device.pem"   # client certificate, for https
 # tls_key = "/etc/ringtide/device.key"

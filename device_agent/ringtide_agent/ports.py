@@ -52,6 +52,9 @@ class PublicationSource(Protocol):
             TransientError: Unreachable, too slow, or over a limit.
         """
 
+    def pass_over(self) -> None:
+        """What was shown last was refused or broke off: show another source's next time, where there is one."""
+
 
 class Trust(Protocol):
     """The TUF client: root chain, timestamp, snapshot, targets, release."""

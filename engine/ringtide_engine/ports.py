@@ -1,6 +1,6 @@
 """What the engine needs of the world, by role. Adapters translate every failure into one of the three families."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -202,6 +202,20 @@ class ArtifactStore(Protocol):
         Raises:
             TransientError: Not there, or the store does not answer.
             TrustError: Other bytes than the digest names.
+        """
+
+
+class Mirror(Protocol):
+    """A folder of static files that devices read over the web."""
+
+    def show(self, newest: Callable[[], tuple[str, Mapping[str, bytes]]]) -> bool:
+        """Show the newest state, whole or not at all; tell whether it was another one before.
+
+        Args:
+            newest: Returns the state's name and its files; called when no other publisher writes the mirror.
+
+        Raises:
+            TransientError: The folder cannot be written.
         """
 
 

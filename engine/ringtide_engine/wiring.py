@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ringtide_contract.keys import PrivateKey, PublicKey
     from ringtide_engine.adapters.git_work_tree import GitWorkTree
     from ringtide_engine.model.policy import PolicyEngine
-    from ringtide_engine.ports import ArtifactStore, Clock, Forge, Repository, SecondOpinion, TrustReader
+    from ringtide_engine.ports import ArtifactStore, Clock, Forge, Mirror, Repository, SecondOpinion, TrustReader
     from ringtide_engine.workflows.add_model import ModelFiles
     from ringtide_engine.workflows.publish import Publisher
 
@@ -108,6 +108,13 @@ def publisher(
         replay=replay_now,
         notifier=notifier,
     )
+
+
+def mirror(folder: Path) -> "Mirror":
+    """Return a folder of static files that shows what is published."""
+    from ringtide_engine.adapters.static_mirror import StaticMirror
+
+    return StaticMirror(folder)
 
 
 def policies() -> "PolicyEngine":

@@ -63,6 +63,7 @@ class MemorySource:
     files: Mapping[str, bytes] = field(default_factory=dict)
     failure: TransientError | None = None
     opened: int = 0
+    passed_over: int = 0
 
     @contextmanager
     def open(self) -> Iterator[Snapshot]:
@@ -70,6 +71,9 @@ class MemorySource:
         if self.failure is not None:
             raise self.failure
         yield MemorySnapshot(self.files, sha256(self.files[BUNDLE_PATH]))
+
+    def pass_over(self) -> None:
+        self.passed_over += 1
 
 
 @dataclass

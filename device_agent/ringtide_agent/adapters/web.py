@@ -102,7 +102,9 @@ class Web:
         """Remember a connection's socket, by a handle of its own: TLS takes the first one away."""
         if earlier := self._handles.pop(connection, None):
             earlier.close()
-        self._handles[connection] = made.dup()
+        self._handles[connection] = handle = made.dup()
+        if self.why_cut:  # while it was being made
+            handle.shutdown(socket.SHUT_RDWR)
 
 
 def _pools(web: Web) -> dict[str, Any]:

@@ -34,6 +34,12 @@ if TYPE_CHECKING:
     show_envvar=True,
     help="Broker that tells devices at once: mqtts://host[:port].",
 )
+@click.option(
+    "--mirror",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder of a web server that devices may read in place of Git.",
+)
 @click.option("--dry-run", is_flag=True, help="Compute and check everything, sign and write nothing.")
 @rendering.output_option("table", "json")
 def publish_command(
@@ -45,6 +51,7 @@ def publish_command(
     accept_unreviewed_plan: bool,
     refresh: bool,
     mqtt: str | None,
+    mirror: Path | None,
     dry_run: bool,
     output: rendering.Output,
 ) -> int:
@@ -57,13 +64,19 @@ def publish_command(
     Two jobs may share the work, so that none holds all keys: with --statement-keys alone the statement is signed into
     the file of --handoff; with --tuf-keys alone it is read from there, compared with a compilation of its own, and
     published. Where there was nothing to sign, the file is not there.
+
+    With --mirror, what is published is written as static files, too, also where nothing is new: DIR/latest names the
+    newest state, whose files lie in DIR/states and never change. Earlier states stay for devices that read them still.
     """
     if sum((plan is not None, accept_unreviewed_plan, refresh)) > 1:
         raise click.UsageError("give one of --plan, --accept-unreviewed-plan and --refresh")
     both = statement_keys is not None and tuf_keys is not None
     if (handoff is not None) == both or (statement_keys is None and tuf_keys is None):
         raise click.UsageError("give --statement-keys and --tuf-keys, or one of them and --handoff")
+    if mirror is not None and tuf_keys is None:
+        raise click.UsageError("--mirror goes with --tuf-keys: the statement alone publishes nothing")
     from ringtide_contract.ids import parse_digest
+    from ringtide_engine.workflows.mirror import show
     from ringtide_engine.workflows.publish import Approval, publish
 
     if plan is not None:
@@ -73,7 +86,8 @@ def publish_command(
             raise click.UsageError(
                 f"--plan takes the 64 hexadecimal digits that `ringtide plan` prints: {error}"
             ) from error
-    publisher = wiring.publisher(wiring.fleet_repository(fleet), statement_keys, tuf_keys, mqtt)
+    repository = wiring.fleet_repository(fleet)
+    publisher = wiring.publisher(repository, statement_keys, tuf_keys, mqtt)
     approval = Approval(plan=plan, unreviewed=accept_unreviewed_plan)
     handed = _read(handoff) if handoff is not None and statement_keys is None else None
     outcome = publish(publisher, approval, wiring.clock().now(), refresh=refresh, dry_run=dry_run, handed=handed)
@@ -85,6 +99,9 @@ def publish_command(
         _show(outcome, dry_run=dry_run)
     if outcome.hint_failed is not None:
         rendering.talk(f"devices learn of it at their next poll: {outcome.hint_failed}")
+    if mirror is not None and not dry_run:
+        show(repository, wiring.mirror(mirror))
+        rendering.talk(f"the mirror {mirror} shows what is published")
     return OK
 
 

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from ringtide_agent.adapters.web_mirror import MirrorAccess
 from ringtide_agent.config import _DEFAULTS, Configuration, load_configuration, load_inputs
 from ringtide_agent.enroll import Enrolment, agent_toml
+from ringtide_agent.wiring import key_files, publication_sources
 from ringtide_contract.errors import InputError
 from ringtide_contract.ids import DeviceId
 
@@ -48,13 +50,39 @@ def test_every_key_that_can_be_set_stands_in_what_enrolment_writes() -> None:
 
 def test_the_commented_lines_are_the_defaults(tmp_path: Path) -> None:
     lines = [line.removeprefix("# ") for line in GOOD.splitlines() if " = " in line]
-    wanted = ("branch", "max_silence_s", 'host = "127', "schemes", "fetch_", "disk_", "least_")
+    wanted = (
+        "branch",
+        "max_silence_s",
+        'host = "127',
+        "schemes",
+        "fetch_",
+        "disk_",
+        "least_",
+        "most_rate",
+        "fallbacks",
+    )
     shown = GOOD
     for line in lines:
         if line.startswith(wanted):
             shown = shown.replace(f"# {line}", line)
     assert shown != GOOD
     assert load(tmp_path, shown) == load(tmp_path, GOOD)
+
+
+def test_sources_of_publications_are_asked_in_the_order_that_is_stated(tmp_path: Path) -> None:
+    text = GOOD.replace("https://git.example.org/acme/fleet.git", "mirror+https://cdn.example.org/acme")
+    text = text.replace(
+        "# fallbacks = []", 'fallbacks = ["ssh://git@example.org/fleet.git", "mirror+http://near/acme"]'
+    )
+    read = load(tmp_path, text.replace("[reports]", 'tls_key = "/key"\n[reports]'))
+    assert isinstance(read.publication, MirrorAccess)
+    assert (read.publication.url, read.publication.tls.key) == ("mirror+https://cdn.example.org/acme", "/key")
+    assert list(publication_sources(read)) == [
+        "mirror+https://cdn.example.org/acme",
+        "ssh://git@example.org/fleet.git",
+        "mirror+http://near/acme",
+    ]
+    assert {Path("/key"), read.key_file} <= set(key_files(read))
 
 
 def test_hints_are_configured_by_their_host(tmp_path: Path) -> None:
@@ -74,16 +102,16 @@ def test_hints_are_configured_by_their_host(tmp_path: Path) -> None:
         (
             "[poll]\ninterval_s",
             "[poll]\nintervall_s",
-            r"agent.toml:23: unknown key 'poll.intervall_s'; did you mean 'interval_s'\?",
+            r"agent.toml:24: unknown key 'poll.intervall_s'; did you mean 'interval_s'\?",
         ),
-        ("[poll]", "[pol]", r"agent.toml:22: unknown key 'pol'; did you mean 'poll'\?"),
+        ("[poll]", "[pol]", r"agent.toml:23: unknown key 'pol'; did you mean 'poll'\?"),
         ('fleet = "acme"', 'flet = "acme"', r"agent.toml:3: unknown key 'flet'; did you mean 'fleet'\?"),
         ('fleet = "acme"\n', "", "agent.toml: missing: fleet. fix: write them there, or set RINGTIDE_AGENT_FLEET"),
         ('fleet = "acme"', 'fleet = "A b"', "agent.toml:3: fleet: 'A b' is not a name"),
         ('fleet = "acme"', "fleet = 3", "agent.toml:3: fleet takes text, not 3"),
         ('fleet = "acme"', "fleet = acme", "agent.toml:3: not TOML"),
-        ("interval_s = 300", "interval_s = true", "agent.toml:23: poll.interval_s takes a whole number, not True"),
-        ("interval_s = 300", "interval_s = 0", "agent.toml:23: poll.interval_s: takes 1 to 86400, not 0"),
+        ("interval_s = 300", "interval_s = true", "agent.toml:24: poll.interval_s takes a whole number, not True"),
+        ("interval_s = 300", "interval_s = 0", "agent.toml:24: poll.interval_s: takes 1 to 86400, not 0"),
         (
             '"/var/lib/ringtide/device.key"',
             '"device.key"',

@@ -137,3 +137,17 @@ def test_a_stolen_key_is_not_the_custodys(established: Any, tmp_path: Path) -> N
     said = established.publish("--accept-unreviewed-plan", "--statement-keys", tmp_path / "stolen", code=4)
     assert "does not name the statement key" in said.err
     assert established.published() is None
+
+
+def test_a_mirror_shows_what_is_published_also_where_nothing_is_new(established: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "mirror"
+    established.publish("--accept-unreviewed-plan", "--dry-run", "--mirror", str(folder))
+    assert not folder.exists()
+    established.publish("--accept-unreviewed-plan")
+    said = established.publish("--mirror", str(folder))
+    assert said.out.startswith("unchanged")
+    assert (folder / "latest").read_text().strip() == established.published()
+    (folder / "latest").unlink()
+    (folder / "states").rename(folder / "other")
+    said = established.publish("--mirror", str(folder), code=1)
+    assert "holds other files" in said.err
