@@ -16,6 +16,7 @@ from ringtide_engine.judge.proof import prove, shows_a_miss, shows_worse
 from ringtide_engine.judge.words import devices, named, percent
 from ringtide_engine.model.desired import Gate
 from ringtide_engine.model.evidence import Tally
+from ringtide_engine.model.proving import SLOW_SHARE
 from ringtide_engine.model.verdict import Answer, GateResult
 
 FEW = 10
@@ -57,10 +58,12 @@ def evaluate(gate: Gate, ring: str, exposed: Sequence[Tally], control: Sequence[
     figures = "" if len(set(measure.values)) == 1 else f" (mean over devices {percent(measure.values[-1])})"
     sign = "≤" if gate.compare == "atMost" else "≥"
     text = f"{measure.text} = {percent(measure.values[0])}{figures}, limit {sign} {percent(gate.limit)}"
+    if all(good) and gate.metric == "p95Latency" and gate.limit <= 1 and _slow(exposed) > SLOW_SHARE:
+        good.append(False)
     if all(good):
         return _result(gate, ring, "pass", f"{text}; {_bound(measure)}")
     if not any(good):
-        if sum(tally.assigned + tally.held for tally in exposed) >= FEW and not shows_a_miss(gate, exposed):
+        if not _is_small(exposed) and not shows_a_miss(gate, exposed):
             text = f"{text}; missed, but not beyond chance (alpha {percent(gate.alpha)})"
             return _result(gate, ring, "insufficient evidence", text)
         return _result(gate, ring, "fail", text)
@@ -143,8 +146,11 @@ def _against_control(gate: Gate, ring: str, exposed: Sequence[Tally], control: S
 
     What has no control beside it is shown by nothing: it is not counted, and the gate does not pass without it.
     """
-    beside = {tally.stratum: tally for tally in control if tally.requests >= max(1, gate.min_requests)}
-    pairs = [(tally, beside[tally.stratum]) for tally in exposed if tally.stratum in beside and tally.requests]
+    able = [each for each in control if each.serving and each.requests >= max(1, gate.min_requests)]
+    beside = {tally.stratum: tally for tally in able}
+    pairs = [
+        (each, beside[each.stratum]) for each in exposed if each.stratum in beside and each.serving * each.requests
+    ]
     lacking = _lacking(gate, _measure(gate, [one for one, _ in pairs])) if pairs else None
     if lacking:
         return _result(gate, ring, "insufficient evidence", f"{lacking}, in strata with a control")
@@ -158,18 +164,19 @@ def _against_control(gate: Gate, ring: str, exposed: Sequence[Tally], control: S
         ]
         if shares:
             ours, theirs = max(shares, key=lambda pair: pair[0] - pair[1])
-            answer: Answer = "pass" if ours <= theirs + gate.limit else "fail"
+            slow, slow_beside = _slow([one for one, _ in pairs]), _slow([other for _, other in pairs])
+            kept = ours <= theirs + gate.limit
+            good = [kept, kept and slow <= slow_beside + gate.limit]
             text = f"95th percentile {percent(ours)} of the budget, control {percent(theirs)}"
             text = f"{text}, margin {percent(gate.limit)}, in the worst stratum"
-            return _compared(gate, ring, answer, text, alone, exposed)
+            return _compared(gate, ring, good, text, alone, exposed)
     elif gate.metric == "inferenceSuccess" and pairs:
-        total = sum(one.requests for one, _ in pairs)
-        ours = Fraction(sum(one.requests - one.failures for one, _ in pairs), total)
-        weighted = [one.requests * Fraction(other.requests - other.failures, other.requests) for one, other in pairs]
-        theirs = sum(weighted, Fraction(0)) / total
-        answer = "pass" if ours >= theirs - gate.limit else "fail"
+        ours, theirs = _beside([(one.requests, _answered(one), _answered(other)) for one, other in pairs])
+        mean, mean_beside = _beside([(one.serving, _mean(one), _mean(other)) for one, other in pairs])
+        slack = gate.limit + Fraction(1, _MILLION)  # shares are cut to millionths
+        good = [ours >= theirs - gate.limit, mean >= mean_beside - slack]
         text = f"answered {percent(ours)} of requests, control {percent(theirs)}, margin {percent(gate.limit)}"
-        return _compared(gate, ring, answer, f"{text}, weighted by stratum", alone, exposed)
+        return _compared(gate, ring, good, f"{text}, weighted by stratum", alone, exposed)
     text = f"no stratum has a control with {max(1, gate.min_requests)} requests since the ring opened"
     if gate.metric not in ("p95Latency", "inferenceSuccess"):
         text = "the control has no figure to compare with; use atLeast or atMost"
@@ -177,14 +184,56 @@ def _against_control(gate: Gate, ring: str, exposed: Sequence[Tally], control: S
 
 
 def _compared(
-    gate: Gate, ring: str, answer: Answer, text: str, alone: Sequence[str], exposed: Sequence[Tally]
+    gate: Gate, ring: str, good: Sequence[bool], text: str, alone: Sequence[str], exposed: Sequence[Tally]
 ) -> GateResult:
-    """Answer a comparison; a stratum without a control cannot take a failure of the others away, nor share a pass."""
-    if answer == "fail" and not shows_worse(gate, exposed, FEW):
-        answer, text = "insufficient evidence", f"{text}; worse, but not beyond chance (alpha {percent(gate.alpha)})"
-    if answer == "pass" and alone:
+    """Answer a comparison; a stratum without a control cannot take a failure of the others away, nor share a pass.
+
+    Args:
+        gate: The gate.
+        ring: Ring that it belongs to.
+        good: Whether the margin is kept: by requests, and by devices.
+        text: The figures.
+        alone: Strata without a control.
+        exposed: Tallies that the ring is judged by.
+    """
+    answer: Answer = "pass"
+    if not any(good) and _is_small(exposed):
+        answer = "fail"
+    elif not all(good):
+        beyond = not _is_small(exposed) and shows_worse(gate, exposed)
+        answer = "fail" if beyond else "insufficient evidence"
+        uneven = "; a few devices outweigh the others" if any(good) else ""
+        text += uneven if beyond else f"{uneven}; worse, but not beyond chance (alpha {percent(gate.alpha)})"
+    elif alone:
         answer, text = "insufficient evidence", f"{text}; no control with evidence in {named(alone, len(alone))}"
     return _result(gate, ring, answer, text)
+
+
+def _beside(parts: Sequence[tuple[int, Fraction, Fraction]]) -> tuple[Fraction, Fraction]:
+    """Return two averages over strata, both weighted by the first figure."""
+    whole = sum(weight for weight, _, _ in parts)
+    ours = sum((weight * one for weight, one, _ in parts), Fraction(0)) / whole
+    return ours, sum((weight * other for weight, _, other in parts), Fraction(0)) / whole
+
+
+def _answered(tally: Tally) -> Fraction:
+    return Fraction(tally.requests - tally.failures, tally.requests)
+
+
+def _mean(tally: Tally) -> Fraction:
+    return Fraction(tally.served_ppm, _MILLION * tally.serving)
+
+
+def _slow(tallies: Sequence[Tally]) -> Fraction:
+    """Return the share of slow requests, each scored device with one voice; none where nobody has a score yet."""
+    firsts = [tally.spans[0].slow for tally in tallies if tally.spans]
+    scored = sum(sum(first.values()) for first in firsts)
+    total = sum(share * count for first in firsts for share, count in first.items())
+    return Fraction(total, _MILLION * scored) if scored else Fraction(0)
+
+
+def _is_small(exposed: Sequence[Tally]) -> bool:
+    return sum(tally.assigned + tally.held for tally in exposed) < FEW
 
 
 def _both(part: int, whole: int, ppm: int, count: int) -> tuple[Fraction, ...]:

@@ -55,11 +55,10 @@ def shows_a_miss(gate: Gate, exposed: Sequence[Tally]) -> bool:
     return why_unprovable(gate) is not None or refuted(_log_wealth_of_a_miss(gate, groups), float(gate.alpha))
 
 
-def shows_worse(gate: Gate, exposed: Sequence[Tally], enough: int) -> bool:
-    """Tell whether devices fare worse than their pairs beyond chance; True where fewer than `enough` have one."""
+def shows_worse(gate: Gate, exposed: Sequence[Tally]) -> bool:
+    """Tell whether devices fare worse than their pairs beyond chance."""
     groups = [[_pairs_of(gate, span) for span in tally.spans] for tally in exposed]
-    pairs = sum(sum(group[0].values()) for group in groups if group)
-    return pairs < enough or refuted(_log_wealth_of_worse(gate, groups), float(gate.alpha))
+    return refuted(_log_wealth_of_worse(gate, groups), float(gate.alpha))
 
 
 def _against_limit(gate: Gate, exposed: Sequence[Tally]) -> tuple[Answer, str]:

@@ -28,10 +28,11 @@ def test_a_stratum_without_a_control_is_no_part_of_a_pass(metric: str, bad: bool
     world = started().later(HOUR)
     first = next(each for each in world.heard(world.exposed_are(confirmed)).evidence().tallies if each.requests)
     ours = replace(first, ring="canary", stratum="a", arm="exposed", serving=9, requests=900, failures=0)
+    ours = replace(ours, served_ppm=9_000_000)
     alone = replace(ours, stratum="b", failures=900)
     beside = replace(ours, arm="control")
     if bad:
-        ours = replace(ours, failures=450, budget_us=ours.budget_us // 2)
+        ours = replace(ours, failures=450, served_ppm=4_500_000, budget_us=ours.budget_us // 2)
     compared = gate(metric, "noWorseThanControl", "1/1000", requests=50)
     assert evaluate(compared, "canary", (ours,), (beside,)).answer == ("fail" if bad else "pass")
     both = evaluate(compared, "canary", (ours, alone), (beside,))
