@@ -5,6 +5,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
@@ -26,7 +28,7 @@ _RUNTIME = (
 @click.command()
 @config_options
 def doctor(source: Source) -> int:
-    """Check key, trust, disk, repositories, runtime, clock and port."""
+    """Check keys, trust, disk, network, repositories, runtime, sandbox, clock, port and unit."""
     from ringtide_contract.errors import RingtideError
 
     configuration = source.read()
@@ -42,13 +44,25 @@ def doctor(source: Source) -> int:
 
 
 def _checks(configuration: "Configuration") -> Iterator[tuple[str, Callable[[], str], str]]:
+    from ringtide_agent.cli import doctor_outside as outside
+
     folder = configuration.state_dir
     yield "key", lambda: _key(configuration), "enroll this device again, or chmod 600 the key file"
     yield "trust", lambda: _trust(configuration), f"put the fleet's trust/1.root.json at {folder}/trust/root.json"
     yield "disk", lambda: _disk(configuration), f"make {folder} writable and leave more space than the reserve"
+    yield (
+        "store",
+        lambda: outside.store(configuration),
+        "the agent fetches it again by itself; see `ringtide-agent status`",
+    )
+    yield "rights", lambda: outside.keys(configuration), "chmod 600 the key file, or name the right one"
+    yield "names", lambda: outside.names(configuration), "see the resolver of this device, and the addresses configured"
+    yield "tls", lambda: outside.chains(configuration), "see the tls_ files configured, the clock, and the server"
     yield "publication", lambda: _publication(configuration), "see url and branch of [publication], and the network"
     yield "clock", lambda: _clock(configuration), "set the clock, or start a time service"
     yield "runtime", _runtime, "pip install 'ringtide[agent]'"
+    yield "sandbox", lambda: outside.sandbox(configuration), "-"
+    yield "unit", lambda: outside.unit(configuration), "journalctl -u ringtide-agent"
     yield "port", lambda: _port(configuration), "end what listens there, or set another port in [serve]"
 
 
@@ -85,9 +99,10 @@ def _publication(configuration: "Configuration") -> str:
     from ringtide_agent.wiring import publication_sources
 
     found = []
-    for url, source in publication_sources(configuration).items():
-        with source.open() as snapshot:
-            found.append(f"{url} at {snapshot.commit[:12]}")
+    with TemporaryDirectory() as folder:  # root may look, and leaves nothing that the service could not use
+        for url, source in publication_sources(configuration, Path(folder)).items():
+            with source.open() as snapshot:
+                found.append(f"{url} at {snapshot.commit[:12]}")
     return ", ".join(found)
 
 
@@ -123,7 +138,10 @@ def _port(configuration: "Configuration") -> str:
     try:
         socket.create_server(place, family=family).close()
     except OSError as error:
+        from ringtide_agent.cli.doctor_outside import answers
         from ringtide_contract.errors import TransientError
 
-        raise TransientError(f"{place[0]}:{place[1]}: {error.strerror} (a running agent holds it, too)") from error
+        if answers(*place):
+            return f"{place[0]}:{place[1]} is served"
+        raise TransientError(f"{place[0]}:{place[1]}: {error.strerror}") from error
     return f"{place[0]}:{place[1]} is free"

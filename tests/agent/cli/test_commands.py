@@ -200,7 +200,7 @@ def test_enrolment_by_root_leaves_the_state_to_its_owner_and_the_key_to_root(dev
 def test_doctor_is_content_with_a_sound_device(device: Device) -> None:
     device.enroll()
     lines = device.with_config("doctor").stdout.splitlines()
-    assert len(lines) == 7
+    assert len(lines) == 13
     assert all(line.startswith("[ok] ") for line in lines)
 
 
@@ -214,8 +214,25 @@ def test_doctor_names_each_failure_with_a_fix(device: Device) -> None:
         config.write_text(config.read_text().replace("port = 0", f"port = {taken.getsockname()[1]}"))
         lines = device.with_config("doctor", code=1).stdout.splitlines()
     failed = [line.split()[1] for line in lines if line.startswith("[fail]")]
-    assert failed == ["key:", "trust:", "publication:", "port:"]
-    assert sum(line.startswith("       fix: ") for line in lines) == 4
+    assert failed == ["key:", "trust:", "rights:", "publication:", "port:"]
+    assert sum(line.startswith("       fix: ") for line in lines) == 5
+
+
+def test_doctor_names_a_host_without_address_and_a_server_without_tls(device: Device) -> None:
+    device.enroll("--publication", "https://nowhere.invalid/fleet.git")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.close()
+        port = silent.getsockname()[1] if silent.fileno() >= 0 else 9
+        lines = device.with_config("doctor", "--set", f"reports.url=https://127.0.0.1:{port}/r.git", code=1).stdout
+    assert "[fail] names: nowhere.invalid: " in lines
+    assert "[fail] tls: " in lines
+
+
+def test_doctor_leaves_nothing_in_the_state(device: Device) -> None:
+    device.enroll()
+    before = sorted(device.state.rglob("*"))
+    device.with_config("doctor")
+    assert sorted(device.state.rglob("*")) == before
 
 
 def test_a_signal_ends_run_cleanly_and_two_agents_never_share_a_folder(device: Device) -> None:
