@@ -3,13 +3,17 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
 
+import click
 import pytest
+
+from ringtide_agent.cli import commands
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGING = ROOT / "packaging"
@@ -85,3 +89,21 @@ def test_the_same_sources_give_the_same_package_and_it_is_whole(tmp_path: Path) 
     )
     said = subprocess.run([sys.executable, "-I", "-c", code], check=True, capture_output=True, text=True).stdout
     assert all(path.startswith(str(root)) for path in json.loads(said))
+
+
+@pytest.mark.parametrize("page", ["installing-the-agent", "enrolling-devices", "when-a-device-misbehaves", "threats"])
+def test_every_command_of_the_pages_is_one_that_the_agent_has(page: str) -> None:
+    text = (ROOT / "docs" / f"{page}.md").read_text("utf-8").replace("\\\n", " ")
+    for line in re.findall(r"ringtide-agent ([a-z][^\n`>]*)", text):
+        words = line.split()
+        group: click.Command = commands
+        while isinstance(group, click.Group) and words and words[0] in group.commands:
+            group = group.commands[words.pop(0)]
+        if group is commands:
+            continue  # the package's or the unit's name in a sentence
+        known = {name for parameter in group.params for name in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known, line
+    for link in re.findall(r"\]\(([a-z-]+\.md)\)", text):
+        assert (ROOT / "docs" / link).is_file()
+    for path in re.findall(r"`(/(?:usr/lib|usr/bin)/ringtide[^`]*)`", text):
+        assert f"dst: {path}" in (PACKAGING / "nfpm.yaml").read_text()
