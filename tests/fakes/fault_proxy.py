@@ -41,7 +41,7 @@ class FaultProxy:
         """Treat one connection."""
         self.connections += 1
         fault = self.fault
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             try:
                 await self._treat(fault, reader, writer)
             finally:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from faults import clock_steps, power_cut, soak, system_calls
+from faults import clock_steps, network, power_cut, soak, system_calls
 from faults.bench import Bench, Row, table
 from faults.scene import Scene
 
@@ -19,6 +19,7 @@ FAULTS: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
     "system-calls": system_calls.rows,
     "power": power_cut.rows,
     "clock": clock_steps.rows,
+    "network": network.rows,
     "soak": soak.rows,
 }
 """What there is, in the order of the table."""

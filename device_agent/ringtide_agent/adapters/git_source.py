@@ -48,6 +48,9 @@ class GitSource:
         """
         self._access, self._branch, self._folder, self._deadline_s = access, branch, folder, deadline_s
 
+    def forget(self) -> None:
+        """Nothing is remembered that git would not find damaged by itself."""
+
     @contextmanager
     def open(self) -> Iterator[Snapshot]:
         """Fetch the newest commit where it is not here yet.

@@ -22,6 +22,9 @@ class Opens(Protocol):
             TransientError: No answer.
         """
 
+    def forget(self) -> None:
+        """What was shown last was refused: read all of it again."""
+
 
 class InOrder:
     """The first source that answers; one that was of no use comes last for a while."""
@@ -62,3 +65,4 @@ class InOrder:
     def pass_over(self) -> None:
         """What was shown last was of no use: ask its source last for a while."""
         self._last_until_s[self._shown] = self._now_s() + PASS_OVER_S
+        self._sources[self._shown].forget()

@@ -1,6 +1,7 @@
 """Requests over HTTP that another thread can cut: a server that sends a byte a minute outlives every socket's own timeout."""
 
 import contextlib
+import logging
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,10 @@ CONNECT_S = 10.0
 
 SILENCE_S = 30.0
 """Longest wait for the next bytes."""
+
+
+logging.getLogger("urllib3").setLevel(logging.ERROR)
+"""It warns with a traceback of headers that were cut off, which is the network's fault and said by the callers here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,6 +88,10 @@ class WebMirror:
             timer.cancel()
             self._web.close()
 
+    def forget(self) -> None:
+        """What was shown last was refused: it may have been spoilt on its way."""
+        self._state, self._tag, self._contents = "", "", {}
+
     def content(self, path: str, limit: int) -> bytes:
         """Return a file of the present state.
 
@@ -128,6 +132,9 @@ class WebMirror:
             raise TransientError(f"{self.url}: not read within {self._deadline_s:g} s")
         try:
             with self._web.get(f"{self._base}/{quote(path)}", headers) as response:
+                is_bounded = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
+                if response.status != 304 and not is_bounded:  # an answer that was cut off looks like that, too
+                    raise TransientError(f"{self.url}: HTTP {response.status} without a length for {path}")
                 content = bytearray()
                 while response.status == 200 and len(content) <= limit:
                     if not (chunk := self._web.read(response, CHUNK_BYTES)):

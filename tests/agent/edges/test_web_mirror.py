@@ -15,7 +15,6 @@ from fakes.publication import (
     BUNDLE_PATH,
     CLASS_ID,
     FLEET,
-    HARDWARE_CLASS,
     KEY,
     build_publication,
     make_manifest,
@@ -108,6 +107,32 @@ def test_every_fault_of_the_network_is_passing_and_named_in_time(server: StaticS
             read(source)
         proxy.fault = "none"
         assert read(source) == b"one"
+
+
+def test_an_answer_that_is_cut_in_its_headers_is_no_answer_and_not_remembered(server: StaticServer) -> None:
+    write(server.folder, {"head.json": b"one"})
+    with fault_proxy(server.port) as proxy:
+        for cut in (17, 40, 80, 120):
+            source = mirror(proxy.url)
+            with source.open() as snapshot:
+                source._web.close()
+                proxy.fault, proxy.after_bytes = "cut", cut
+                with pytest.raises(TransientError, match="mirror"):
+                    snapshot.read("head.json", 9)
+                proxy.fault = "none"
+                assert snapshot.read("head.json", 9) == b"one"
+
+
+def test_what_was_spoilt_on_its_way_is_read_again_once_it_was_refused(server: StaticServer) -> None:
+    write(server.folder, {"head.json": b"one"})
+    spoilt = server.folder / "states" / (server.folder / "latest").read_text().strip() / "head.json"
+    spoilt.write_bytes(b"<html>")
+    source = InOrder([mirror(server.url)])
+    assert read(source) == b"<html>"
+    spoilt.write_bytes(b"one")
+    assert read(source) == b"<html>", "files of a state never change"
+    source.pass_over()
+    assert read(source) == b"one"
 
 
 @pytest.mark.parametrize(
