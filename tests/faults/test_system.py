@@ -232,7 +232,7 @@ def test_devices_of_the_package_update_through_rings_and_survive(fleet: tuple[Fl
     third.booted.network(up=False)
     third.run("systemctl", "restart", "ringtide-agent")
     assert third.shows("ActiveState") == ["active"]
-    third.booted.wait_for(lambda: "source-unreachable" in third.shows("StatusText")[0], "the missing source")
+    third.booted.wait_for(lambda: "source-unreachable" in third.shows("StatusText")[0], "the missing source", 240)
     assert third.confirmed() == (3, "1.1.0")
     owner.publish(steady(owner.new))
     third.booted.network(up=True)
