@@ -51,8 +51,11 @@ def prove(gate: Gate, ring: str, exposed: Sequence[Tally]) -> GateResult:
 
 def shows_a_miss(gate: Gate, exposed: Sequence[Tally]) -> bool:
     """Tell whether devices show beyond chance that they miss the gate's limit; True where nothing ever could."""
+    if why_unprovable(gate) is not None:
+        return True
     groups = [_spans_of(gate, tally) for tally in exposed]
-    return why_unprovable(gate) is not None or refuted(_log_wealth_of_a_miss(gate, groups), float(gate.alpha))
+    bad = _log_wealth_of_a_miss(gate, groups)
+    return refuted(bad, float(gate.alpha)) and _are_several(_added(groups), fault_limit(gate))
 
 
 def shows_worse(gate: Gate, exposed: Sequence[Tally]) -> bool:
@@ -71,10 +74,8 @@ def _against_limit(gate: Gate, exposed: Sequence[Tally]) -> tuple[Answer, str]:
     figures = (
         f"{_FAULTS[gate.metric]} on average {percent(mean)} over {devices(seen)}, limit {percent(fault_limit(gate))}"
     )
-    bad = log_shared(
-        [_over_spans(spans, lambda scores: log_wealth_above(scores, limit)) for spans in _views(whole, groups)]
-    )
-    if refuted(bad, alpha):
+    bad = _log_wealth_of_a_miss(gate, groups)
+    if refuted(bad, alpha) and _are_several(whole, fault_limit(gate)):
         return "fail", f"{figures}: shown to miss it, {_odds(bad)}"
     good = log_wealth_below(whole[0], limit)
     if refuted(good, alpha) and seen >= gate.min_devices:
@@ -89,6 +90,11 @@ def _against_limit(gate: Gate, exposed: Sequence[Tally]) -> tuple[Answer, str]:
 def _log_wealth_of_a_miss(gate: Gate, groups: Sequence[Sequence[Scores]]) -> float:
     limit, views = float(fault_limit(gate)), _views(_added(groups), groups)
     return log_shared([_over_spans(spans, lambda scores: log_wealth_above(scores, limit)) for spans in views])
+
+
+def _are_several(spans: Sequence[Scores], limit: Fraction) -> bool:
+    """Tell whether two devices miss the limit: against a small one a single score of a broken device is a fortune."""
+    return any(sum(count for score, count in span.items() if score > limit * _MILLION) >= 2 for span in spans)
 
 
 def _against_control(gate: Gate, exposed: Sequence[Tally]) -> tuple[Answer, str]:

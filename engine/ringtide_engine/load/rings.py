@@ -1,7 +1,9 @@
 """Ring plans: rings, windows and gates."""
 
 from fractions import Fraction
+from typing import Any
 
+from ringtide_contract.errors import InputError
 from ringtide_contract.ids import parse_name
 from ringtide_contract.windows import Window
 from ringtide_engine.load import units
@@ -96,5 +98,12 @@ def _gate(at: Cursor) -> Gate:
         assurance=at.get("assurance", "observed"),
         min_devices=at.get("minDevices", 1),
         min_requests=at.get("minRequests", 0),
-        alpha=at.read("alpha", units.share(), "1%"),
+        alpha=at.read("alpha", _chance, "1%"),
     )
+
+
+def _chance(value: Any) -> Fraction:
+    chance = units.share()(value)
+    if not 0 < chance < 1:
+        raise InputError(f"{value} is no chance of a wrong answer: above 0% and below 100%")
+    return chance

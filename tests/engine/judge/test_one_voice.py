@@ -76,3 +76,13 @@ def test_the_first_devices_of_a_large_ring_do_not_convict_by_one_request(metric:
     world = world.heard(served(60, failures=1, slow=True), only=some)
     assert world.verdict().gates[0].answer == "insufficient evidence"
     assert world.verdict().kind == "hold"
+
+
+@pytest.mark.parametrize("assurance", ["observed", "proven"])
+def test_one_broken_device_misses_no_limit_for_a_large_ring(assurance: str) -> None:
+    """Against a limit of 0.05 % the one score of the first device to report is worth odds of more than 100 to 1."""
+    strict = gate("inferenceSuccess", "atLeast", "9995/10000")
+    world = canary(replace(strict, assurance=assurance))  # type: ignore[arg-type]
+    names = others(world, "canary", [])
+    assert world.heard(served(1000, failures=1000), only=names[:1]).verdict().kind == "hold"
+    assert world.heard(served(1000, failures=1000), only=names[:2]).verdict().kind == "rollBack"

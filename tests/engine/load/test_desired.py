@@ -157,3 +157,11 @@ def test_loading_does_not_depend_on_the_order_of_files() -> None:
     files = fleet_files(rollout="1.1.0")
     turned = dict(reversed(files.items()))
     assert load_desired(files) == load_desired(turned)
+
+
+@pytest.mark.parametrize("alpha", ["0%", "100%"])
+def test_a_chance_of_a_wrong_answer_is_neither_none_nor_certain(alpha: str) -> None:
+    """Nothing proves with no chance of error; the judge would stop at the logarithm of zero."""
+    gate = ("metric: updateSuccess, compare: atLeast", f"alpha: {alpha}, metric: updateSuccess, compare: atLeast")
+    result = load_desired(edited(fleet_files(), {"rings/standard.yaml": gate}))
+    assert any("no chance of a wrong answer" in finding.message for finding in result.findings)
