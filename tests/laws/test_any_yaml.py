@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from fakes.fleet_files import fleet_files
@@ -149,6 +149,7 @@ def test_any_yaml_text_in_any_file_gives_findings_or_a_state(path: str, value: A
 @settings(max_examples=120)
 @given(VALUES)
 def test_what_the_reader_takes_is_what_was_written(value: Any) -> None:
+    assume("Infinity" not in json.dumps(value) and "NaN" not in json.dumps(value))  # no JSON, and plain text in YAML
     text = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
     parsed = parse_yaml("a.yaml", text)
     if isinstance(parsed, Parsed):
