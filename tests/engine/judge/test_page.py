@@ -28,6 +28,19 @@ def test_the_devices_that_a_proof_needs():
     assert pairs_needed(0.01) == 10
 
 
+@pytest.mark.parametrize(("strata", "needed"), [(1, 11), (2, 12), (4, 12)])
+def test_the_pairs_that_show_a_candidate_to_be_worse(strata: int, needed: int):
+    assert "takes eleven, or twelve in a ring of\nseveral strata" in PAGE
+
+    def odds(pairs: int) -> float:
+        shares = [pairs // strata + (place < pairs % strata) for place in range(strata)]
+        halves = [math.exp(log_wealth_coin(share, 0)) / 2 + 0.5 for share in shares]
+        whole = math.exp(log_wealth_coin(pairs, 0)) / 2 + 0.5
+        return whole if strata == 1 else whole / 2 + sum(halves) / (2 * strata)
+
+    assert odds(needed - 1) < 100 <= odds(needed)
+
+
 def test_the_hard_failures_that_a_ring_of_three_rolls_back_at():
     table = [(int(devices.replace(",", "")), int(failures)) for devices, failures in rows("## Hard failures")]
     assert len(table) == 6
