@@ -111,7 +111,8 @@ def _waiting(rows: Sequence[Going]) -> Iterator[Omission]:
             last = before.get(rollout)
             until = f"ring {last} has passed its gates" if last else "the judge opens it with its next verdict"
             why = "rings open one after the other, and each only on evidence"
-            message = f"{count(len(going))} do not take {row.model} {row.after} with the next publication"
+            verb = "does not take" if len(going) == 1 else "do not take"
+            message = f"{count(len(going))} {verb} {row.model} {row.after} with the next publication"
             subject = f"rollout {rollout}, ring {ring}"
             yield Omission(kind="gates", subject=subject, message=message, why=why, devices=some(going), until=until)
         if row.control:

@@ -76,7 +76,12 @@ REASONS = _table(
         "A collector has recorded nothing for too long, or its clock is wrong.",
         "Run `ringtide ingest`, and see to its schedule and its clock.",
     ),
-    ("nobody", "hold", "No device is in the ring, nor in any ring before it.", "Mend the plan or the cohort."),
+    (
+        "nobody",
+        "hold",
+        "No device of the ring, nor of any ring before it, can be reached.",
+        "Bring devices back; or mend the plan or the cohort.",
+    ),
     ("quorum", "hold", "Too few of the ring's devices have confirmed the candidate.", "Wait; or see why they do not."),
     ("soak", "hold", "The ring's soak has not passed.", "Wait."),
     (
@@ -101,7 +106,7 @@ REASONS = _table(
         "stuck",
         "hold",
         "The deadline of the ring has passed; a deadline is never a pass.",
-        "See what the other reasons wait for, or remove the rollout.",
+        "See what the other reasons wait for, or run `ringtide rollout abort`.",
     ),
     ("completed", "hold", "Every ring has passed; the candidate is stable.", "Set it in the placement when you like."),
     ("start", "promote", "The rollout starts: its first ring opens.", "Nothing; watch it."),

@@ -56,7 +56,9 @@ def history(fleet: Repository, name: str, *, branch: str = "main") -> tuple[Past
     folder = f"progress/{name}/"
     files = {path: content for path, content in fleet.files(head, folder).items() if is_evidence_path(path)}
     if not files:
-        raise InputError(f"nothing was judged of a rollout {name[:80]} yet; `ringtide get rollouts` lists them")
+        if f"rollouts/{name}.yaml" in fleet.files(head, "rollouts/"):
+            raise InputError(f"nothing was judged of rollout {name} yet; `ringtide advance` begins it")
+        raise InputError(f"there is no rollout {name[:80]} on {branch}; `ringtide get rollouts` lists them")
     # A verdict's evidence names the commit that was judged, and the verdict is the commit that follows it.
     following = {info.parents[0]: info for info in fleet.history(head) if info.parents}
     past = [_past(path, content, following) for path, content in files.items()]

@@ -13,6 +13,7 @@ from fakes.bad_fleets import judged
 from fakes.fleet_files import fleet_files
 from fakes.fleet_pair import FleetPair, bare, fleet_pair
 from fakes.judged_rollouts import confirmed, reverted
+from ringtide_contract.errors import InputError
 from ringtide_engine.cli.main import ringtide, run
 from ringtide_engine.judge.documents import is_judge_path
 from ringtide_engine.workflows.advance import replay
@@ -376,3 +377,13 @@ def test_replay_says_same_bytes_and_refuses_with_4_what_differs(
 
 def test_other_repositories_are_no_fleet(tmp_path: Path) -> None:
     assert run(["rollout", "history", NAME, "-C", str(bare(tmp_path / "empty.git"))]) == 1
+
+
+def test_history_tells_a_rollout_that_waits_for_its_first_verdict_from_one_that_is_not_there(
+    tmp_path: Path,
+) -> None:
+    made = fleet_pair(tmp_path)
+    with pytest.raises(InputError, match=f"nothing was judged of rollout {NAME} yet; `ringtide advance` begins it"):
+        history(made.fleet, NAME)
+    with pytest.raises(InputError, match="there is no rollout digits-9 on main; `ringtide get rollouts` lists them"):
+        history(made.fleet, "digits-9")

@@ -44,6 +44,11 @@ CHANGES: Mapping[str, tuple[Mapping[str, bytes] | None, Mapping[str, bytes], tup
             "until ring canary has passed its gates",
         ),
     ),
+    "a rollout to one device": (
+        fleet_files(1),
+        fleet_files(1, rollout="1.1.0"),
+        ("1 device does not take digits 1.1.0 with the next publication",),
+    ),
     "a moved label": (
         BASE,
         edited(MOVED, b"region: eu", b"region: us"),
