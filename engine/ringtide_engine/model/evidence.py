@@ -21,7 +21,7 @@ from ringtide_contract.report import Report
 from ringtide_contract.sketch import LatencySketch
 from ringtide_engine.model.spans import Span
 
-MAX_EVIDENCE_BYTES = 4 * 1024 * 1024
+MAX_EVIDENCE_BYTES = 32 * 1024 * 1024
 
 Arm = Literal["exposed", "control"]
 """Devices that the rollout reaches, and devices kept on the stable release to compare with."""
