@@ -30,7 +30,10 @@ FORMATS: dict[str, tuple[str, Callable[[], list[Case]]]] = {
     "leaf": ("Hash of a leaf from path and digest, and of a node from its children.", cases_numbers.leaf),
     "paths": ("Paths in a tree.", cases_numbers.paths),
     "prefixes": ("Shard of a device or class; prefix bits for a number of entries.", cases_numbers.prefixes),
-    "membership": ("Buckets of units and turns of devices; cuts of shares, ring openings and controls.", cases_numbers.membership),
+    "membership": (
+        "Buckets of units and turns of devices; cuts of shares, ring openings and controls.",
+        cases_numbers.membership,
+    ),
     "window": ("Maintenance window, with instants at which it is open and closed.", cases_numbers.window),
     "start": ("Range of an open ring; a device of `turn`, seen at `now`, `begins` then.", cases_numbers.start),
     "latency-sketch": ("Latency sketch of `latenciesUs`, with its quantiles.", cases_numbers.latency_sketch),

@@ -11,8 +11,8 @@ from ringtide_engine.compile.tree import compile_tree
 from ringtide_engine.load.desired import load_desired
 from ringtide_engine.load.policies import load_rules, load_suite
 from ringtide_engine.model.desired import DesiredState
-from ringtide_engine.model.people import Approval
 from ringtide_engine.model.finding import Finding
+from ringtide_engine.model.people import Approval
 from ringtide_engine.model.policy import Framework, SuiteCase
 from ringtide_engine.resolve.state import resolve
 
