@@ -5,7 +5,7 @@ import os
 import random
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,8 +13,10 @@ from pathlib import Path
 
 from ringtide_agent import __version__
 from ringtide_agent.adapters.artifact_fetch import ArtifactFetcher
+from ringtide_agent.adapters.artifact_stream import ArtifactStore
 from ringtide_agent.adapters.background_fetch import BackgroundFetch
 from ringtide_agent.adapters.disk_store import DiskStore
+from ringtide_agent.adapters.folder_store import FolderStore
 from ringtide_agent.adapters.git_reports import GitReports
 from ringtide_agent.adapters.git_session import GitAccess
 from ringtide_agent.adapters.git_source import GitSource
@@ -26,6 +28,7 @@ from ringtide_agent.adapters.text_metrics import TextMetrics
 from ringtide_agent.adapters.tuf_trust import TufTrust
 from ringtide_agent.adapters.web import Tls
 from ringtide_agent.adapters.web_mirror import MirrorAccess, WebMirror
+from ringtide_agent.adapters.web_store import WebStore
 from ringtide_agent.adapters.worker_process import WorkerProcess
 from ringtide_agent.config import Configuration, Hints
 from ringtide_agent.equipment import Ports, Settings
@@ -208,11 +211,18 @@ def _require_own(folder: Path) -> None:
         raise InputError(f"{folder} belongs to user {owner}, not to root. fix: systemctl start ringtide-agent")
 
 
+def artifact_sources(schemes: Sequence[str]) -> dict[str, ArtifactStore]:
+    """Return what opens artifacts, by scheme of their address."""
+    web = WebStore(schemes)
+    stores: Mapping[str, ArtifactStore] = {"https": web, "http": web, "file": FolderStore()}
+    return {scheme: stores[scheme] for scheme in schemes}
+
+
 def _artifacts(configuration: Configuration, store: DiskStore, wake: Callable[[], None]) -> BackgroundFetch:
     files = configuration.artifact_tls
     fetcher = ArtifactFetcher(
         store,
-        schemes=configuration.artifact_schemes,
+        sources=artifact_sources(configuration.artifact_schemes),
         tls=Tls(authority=files.authority, certificate=files.certificate, key=files.key),
         least_rate_bytes_s=configuration.least_rate_bytes_s,
         most_rate_bytes_s=configuration.most_rate_bytes_s,

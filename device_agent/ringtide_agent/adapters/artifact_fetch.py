@@ -4,17 +4,15 @@ import ctypes
 import errno
 import hashlib
 import os
-import stat
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Protocol
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import urlsplit
 
-import urllib3
-
+from ringtide_agent.adapters.artifact_stream import ArtifactStore, BrokenOffError, Stream, WrongBytesError
 from ringtide_agent.adapters.web import SILENCE_S, Tls, Web
 from ringtide_contract.errors import TransientError, TrustError
 from ringtide_contract.ids import Digest
@@ -28,14 +26,8 @@ WINDOW_S = 60.0
 LEAST_RATE_BYTES_S = 4096
 """A slower source is given up; what it sent is kept, so that a slow line still gets there in the end."""
 
-RETRY_AFTER_MOST_S = 3600
-"""A source that asks to be left alone is, for an hour at most."""
-
 DISK_RESERVE_BYTES = 32 * 1024 * 1024
 """Free space that an artifact may not take: journals, reports and a switch must always fit."""
-
-MAX_REDIRECTS = 3
-"""Addresses followed from one source."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _KEEP_SIZE = 1
@@ -53,14 +45,6 @@ class BlobShelf(Protocol):
 
     def admit_blob(self, digest: Digest, partial: Path) -> None:
         """Make a finished part a blob."""
-
-
-class _WrongBytesError(Exception):
-    """The source gave something else than the digest names."""
-
-
-class _BrokenOffError(Exception):
-    """The source did not answer, or not to the end; what came is kept."""
 
 
 class Throttle:
@@ -86,13 +70,13 @@ class Throttle:
 
 
 class ArtifactFetcher:
-    """Fetches artifacts from `file://`, `http://` and `https://` addresses, in the caller's thread."""
+    """Fetches artifacts from stores of several kinds, in the caller's thread."""
 
     def __init__(
         self,
         store: BlobShelf,
         *,
-        schemes: Sequence[str],
+        sources: Mapping[str, ArtifactStore],
         tls: Tls | None = None,
         least_rate_bytes_s: int = LEAST_RATE_BYTES_S,
         most_rate_bytes_s: int | None = None,
@@ -103,17 +87,16 @@ class ArtifactFetcher:
 
         Args:
             store: Takes the artifacts.
-            schemes: Schemes of the addresses that may be used; others are passed over.
+            sources: Scheme of an address to what opens it; addresses of other schemes are passed over.
             tls: Files for `https`.
             least_rate_bytes_s: A slower source is given up.
             most_rate_bytes_s: All downloads together take no more; None for no limit.
             window_s: Waiting time over which the least rate must be kept.
             reserve_bytes: Free disk space that stays.
         """
-        self._store, self._schemes, self._tls = store, tuple(schemes), tls or Tls()
+        self._store, self._sources, self._tls = store, dict(sources), tls or Tls()
         self._rate, self._window_s, self._reserve = least_rate_bytes_s, window_s, reserve_bytes
         self._throttle = Throttle(most_rate_bytes_s)
-        self._closed_until_s: dict[str, float] = {}
 
     def web(self) -> Web:
         """Return connections for one fetch."""
@@ -155,9 +138,9 @@ class ArtifactFetcher:
             try:
                 self._from_source(uri, part, digest, size_bytes, connections, beat)
                 self._store.admit_blob(digest, part)
-            except _WrongBytesError as error:
+            except WrongBytesError as error:
                 lies.append(f"{place}: {error}")
-            except _BrokenOffError as error:
+            except BrokenOffError as error:
                 failures.append(f"{place}: {error}")
             except OSError as error:
                 if error.errno in _FULL:
@@ -176,14 +159,14 @@ class ArtifactFetcher:
         resumed = part.exists() and part.stat().st_size > 0
         try:
             self._complete(uri, part, digest, size, web, beat)
-        except _WrongBytesError:
+        except WrongBytesError:
             part.unlink(missing_ok=True)
             if not resumed:
                 raise
             # The bad bytes may have come from another source, earlier: this one gets a clean start.
             try:
                 self._complete(uri, part, digest, size, web, beat)
-            except _WrongBytesError:
+            except WrongBytesError:
                 part.unlink(missing_ok=True)
                 raise
 
@@ -193,15 +176,17 @@ class ArtifactFetcher:
             have = _hash_part(file, hasher)
             if have < size:
                 self._check_room(part, size - have)
-                with self._open(uri, have, size, web) as (start, chunks):
-                    if start != have:
-                        file.truncate(start)
-                        hasher, have = hashlib.sha256(), start
+                with self._open(uri, have, web) as stream:
+                    if stream.total not in (None, size):
+                        raise WrongBytesError(f"{stream.total} bytes where {size} are due")
+                    if stream.start != have:
+                        file.truncate(stream.start)
+                        hasher, have = hashlib.sha256(), stream.start
                     _reserve(file, size)
-                    for chunk in self._keeping_up(chunks):
+                    for chunk in self._keeping_up(stream.chunks):
                         have += len(chunk)
                         if have > size:
-                            raise _WrongBytesError(f"more than the {size} bytes it should have")
+                            raise WrongBytesError(f"more than the {size} bytes it should have")
                         hasher.update(chunk)
                         file.write(chunk)
                         beat()
@@ -209,9 +194,9 @@ class ArtifactFetcher:
             file.flush()
             os.fsync(file.fileno())
         if have < size:
-            raise _BrokenOffError(f"ends after {have} of {size} bytes")
+            raise BrokenOffError(f"ends after {have} of {size} bytes")
         if hasher.hexdigest() != digest:
-            raise _WrongBytesError("other bytes than the digest names")
+            raise WrongBytesError("other bytes than the digest names")
 
     def _keeping_up(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """Pass chunks on, as long as they come at the least rate; only time spent waiting for the source counts."""
@@ -225,7 +210,7 @@ class ArtifactFetcher:
             yield chunk
             if waited > self._window_s:
                 if came < self._rate * self._window_s:
-                    raise _BrokenOffError(f"slower than {self._rate} bytes a second")
+                    raise BrokenOffError(f"slower than {self._rate} bytes a second")
                 waited, came = 0.0, 0
 
     def _check_room(self, part: Path, needed: int) -> None:
@@ -233,49 +218,11 @@ class ArtifactFetcher:
         if disk.f_bavail * disk.f_frsize < needed + self._reserve:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    @contextmanager
-    def _open(self, uri: str, start: int, size: int, web: Web) -> Iterator[tuple[int, Iterator[bytes]]]:
-        """Open a source; yields where its bytes begin, and the bytes."""
+    def _open(self, uri: str, start: int, web: Web) -> AbstractContextManager[Stream]:
         scheme = urlsplit(uri).scheme
-        if scheme not in self._schemes:
-            raise _BrokenOffError(f"{scheme or 'no'} addresses are not among {', '.join(self._schemes)}")
-        amount = self._throttle.chunk_bytes
-        if scheme == "file":
-            with _open_file(uri, size) as file:
-                file.seek(start)
-                yield start, iter(lambda: file.read(amount), b"")
-            return
-        try:
-            with ExitStack() as stack:
-                response = self._request(stack, web, uri, start)
-                begin = _first_byte(response, start, size)
-                yield begin, iter(lambda: web.read(response, amount), b"")
-        except urllib3.exceptions.HTTPError as error:
-            raise _BrokenOffError(web.why_cut or f"{type(error).__name__}: {error}"[:200]) from error
-
-    def _request(self, stack: ExitStack, web: Web, uri: str, start: int) -> urllib3.BaseHTTPResponse:
-        headers = {"Range": f"bytes={start}-"} if start else {}
-        for _ in range(MAX_REDIRECTS + 1):
-            host = urlsplit(uri).netloc
-            wait_s = self._closed_until_s.get(host, 0.0) - time.monotonic()
-            if wait_s > 0:
-                raise _BrokenOffError(f"asks to be left alone for another {wait_s:.0f} s")
-            response = stack.enter_context(web.get(uri, headers))
-            location = response.get_redirect_location()
-            if not location:
-                if response.status in (429, 503):
-                    self._closed_until_s[host] = time.monotonic() + _retry_after_s(response)
-                return response
-            uri = urljoin(uri, location)
-            if urlsplit(uri).scheme not in self._schemes or urlsplit(uri).scheme == "file":
-                raise _BrokenOffError("redirects to an address that may not be used")
-        raise _BrokenOffError(f"more than {MAX_REDIRECTS} redirections")
-
-
-def _retry_after_s(response: urllib3.BaseHTTPResponse) -> int:
-    """Return how long a source asks to be left alone; a date instead of seconds, which needs a right clock, counts as 0."""
-    said = response.headers.get("Retry-After", "").strip()
-    return min(int(said), RETRY_AFTER_MOST_S) if said.isascii() and said.isdigit() and len(said) < 10 else 0
+        if scheme not in self._sources:
+            raise BrokenOffError(f"{scheme or 'no'} addresses are not among {', '.join(self._sources)}")
+        return self._sources[scheme].open(uri, start, web, self._throttle.chunk_bytes)
 
 
 def _reserve(file: BinaryIO, size: int) -> None:
@@ -288,44 +235,6 @@ def _reserve(file: BinaryIO, size: int) -> None:
     fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
     if fallocate(file.fileno(), _KEEP_SIZE, 0, size) != 0 and ctypes.get_errno() in _FULL:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-
-
-def _first_byte(response: urllib3.BaseHTTPResponse, start: int, size: int) -> int:
-    if response.status == 206:
-        first, _, total = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
-        if first.partition("-")[0] != str(start):
-            raise _BrokenOffError("answers another range than was asked for")
-        if total not in ("*", str(size)):
-            raise _WrongBytesError(f"{total} bytes where {size} are due")
-        return start
-    if response.status == 416:
-        raise _WrongBytesError(f"ends before byte {start}")
-    if response.status != 200:
-        raise _BrokenOffError(f"HTTP {response.status}")
-    length = response.headers.get("Content-Length")
-    if length is not None and length != str(size):
-        raise _WrongBytesError(f"{length[:20]} bytes where {size} are due")
-    return 0
-
-
-@contextmanager
-def _open_file(uri: str, size: int) -> Iterator[BinaryIO]:
-    parts = urlsplit(uri)
-    if parts.netloc not in ("", "localhost"):
-        raise _BrokenOffError("a file address on another machine")
-    path = Path(unquote(parts.path))
-    try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise _BrokenOffError("not a plain file")
-        file = path.open("rb")
-    except OSError as error:
-        raise _BrokenOffError(error.strerror or str(error)) from error
-    if found.st_size != size:
-        file.close()
-        raise _WrongBytesError(f"{found.st_size} bytes where {size} are due")
-    with file:
-        yield file
 
 
 def _hash_part(file: BinaryIO, hasher: "hashlib._Hash") -> int:

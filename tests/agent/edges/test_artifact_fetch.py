@@ -13,6 +13,7 @@ import pytest
 
 from ringtide_agent.adapters import artifact_fetch
 from ringtide_agent.adapters.artifact_fetch import ArtifactFetcher, Throttle
+from ringtide_agent.wiring import artifact_sources
 from ringtide_contract.errors import TransientError, TrustError
 from ringtide_contract.ids import Digest, sha256
 
@@ -118,7 +119,7 @@ def shelf(tmp_path: Path) -> Shelf:
 
 
 def fetcher(shelf: Shelf, **options: Any) -> ArtifactFetcher:
-    return ArtifactFetcher(shelf, **{"schemes": ("file", "http"), "reserve_bytes": 0, **options})
+    return ArtifactFetcher(shelf, **{"sources": artifact_sources(("file", "http")), "reserve_bytes": 0, **options})
 
 
 def local(tmp_path: Path, content: bytes, name: str = "a model.onnx") -> str:
