@@ -17,8 +17,8 @@ from ringtide_engine.model.plan_report import (
     PlanReport,
     RingReport,
     Unsatisfiable,
-    WaiverInForce,
 )
+from ringtide_engine.model.policy import WaiverInForce
 
 COUNTS = st.integers(0, 10**7)
 DIGESTS = st.binary(max_size=2).map(sha256)
@@ -116,7 +116,7 @@ def reports(most: int) -> st.SearchStrategy[PlanReport]:
                 reason=TEXT,
                 owner=TEXT,
                 expires=st.dates(date(2026, 1, 1), date(2030, 1, 1)),
-                is_used=st.booleans(),
+                covered=st.integers(0, 2),
             ),
             most,
         ),

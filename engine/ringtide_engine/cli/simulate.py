@@ -161,7 +161,7 @@ def _show(found: "Simulation") -> None:
         f"{found.rollout}: {found.model} {found.candidate} on {found.devices} devices, ring plan {found.ring_plan}"
     )
     click.echo(
-        f"{found.days} days from {found.now:%Y-%m-%d %H:%M} UTC, {len(sound.runs)} runs of each, seed {found.seed}\n"
+        f"{found.days} days from {found.now:%Y-%m-%d %H:%M} UTC, {len(sound.runs)} {'run' if len(sound.runs) == 1 else 'runs'} of each, seed {found.seed}\n"
     )
     click.echo("if nothing is wrong with it:")
     rows = [(f"{share:.0%} of devices run it after", *_times(sound.adopted(share))) for share in (0.8, 0.95)]

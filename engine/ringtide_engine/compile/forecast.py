@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ringtide_contract.ids import DeviceId
-from ringtide_contract.membership import EVERYBODY, NOBODY, Cut, bucket, control_cut, opening_cut
-from ringtide_engine.model.assignment import ClassRolloutPlan, DeviceClass, Resolution
-from ringtide_engine.model.desired import HARDWARE_LABEL, DesiredState, RingPlan
-from ringtide_engine.model.selection import matches
+from ringtide_contract.membership import Cut, bucket
+from ringtide_engine.model.assignment import Resolution
+from ringtide_engine.model.desired import DesiredState
+from ringtide_engine.model.ring_cuts import class_cuts, control_from, predicted_cuts
 
 Units = Mapping[str, Sequence[tuple[DeviceId, str]]]
 """Stratum to devices and their units."""
@@ -52,15 +52,16 @@ def forecast(state: DesiredState, resolution: Resolution, rollout: str, units: U
     for stratum, members in units.items():
         buckets = {unit: bucket(salt, unit) for _, unit in members}
         ordered = sorted(set(buckets.values()))
-        ceiling = _ceiling(state, plan, rollout, stratum, ordered)
-        predicted = _predicted(plan, ordered, ceiling)
+        ceiling = control_from(state, plan, rollout, stratum, ordered)
+        predicted = predicted_cuts(plan, ordered, ceiling)
         cuts: dict[str, list[Cut]] = {}
         for device, unit in members:
             class_id = resolution.class_of[device]
             if class_id not in follows:
                 continue
             if class_id not in cuts:
-                cuts[class_id] = _cuts(state, plan, resolution.classes[class_id], follows[class_id], predicted)
+                opened_at = {each.ring: each.cut for each in follows[class_id].ranges}
+                cuts[class_id] = class_cuts(state, plan, resolution.classes[class_id], opened_at, predicted)
             number = bisect_right(cuts[class_id], buckets[unit])
             if number < len(plan.rings):
                 reached[number][class_id].append(device)
@@ -76,41 +77,3 @@ def forecast(state: DesiredState, resolution: Resolution, rollout: str, units: U
         )
         for ring, devices in zip(plan.rings, reached, strict=True)
     )
-
-
-def _ceiling(state: DesiredState, plan: RingPlan, rollout: str, stratum: str, buckets: Sequence[int]) -> Cut:
-    """Return where the control of a stratum begins."""
-    progress = state.progress.get(rollout)
-    known = progress.control.get(stratum) if progress else None
-    return control_cut(buckets, plan.control) if known is None else known
-
-
-def _predicted(plan: RingPlan, buckets: Sequence[int], ceiling: Cut) -> Mapping[str, Cut]:
-    """Return the cuts that the rings by share would open with in one stratum."""
-    cuts = {
-        ring.name: opening_cut(buckets, ring.share, ring.minimum_per_stratum, ceiling)
-        for ring in plan.rings
-        if ring.share is not None
-    }
-    return {**cuts, plan.rings[-1].name: EVERYBODY}
-
-
-def _cuts(
-    state: DesiredState,
-    plan: RingPlan,
-    device_class: DeviceClass,
-    followed: ClassRolloutPlan,
-    predicted: Mapping[str, Cut],
-) -> list[Cut]:
-    """Return the cuts of one class by ring, as opened or as predicted, never shrinking."""
-    known = {each.ring: each.cut for each in followed.ranges}
-    labels = {**device_class.labels, HARDWARE_LABEL: device_class.hardware_class}
-    cuts: list[Cut] = []
-    reached = NOBODY
-    for ring in plan.rings:
-        cohort = None if ring.cohort is None else state.cohorts.get(ring.cohort)
-        inside = cohort is not None and matches(cohort.selector, labels)
-        expected = predicted.get(ring.name, EVERYBODY if inside else NOBODY)
-        reached = max(reached, known.get(ring.name, expected))
-        cuts.append(reached)
-    return cuts

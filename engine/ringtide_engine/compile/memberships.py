@@ -7,7 +7,7 @@ from ringtide_contract.ids import DeviceId
 from ringtide_engine.compile.plan import Comparison
 from ringtide_engine.compile.sides import Picture
 from ringtide_engine.compile.words import count, some
-from ringtide_engine.model.desired import HARDWARE_LABEL, DesiredState, Placement
+from ringtide_engine.model.desired import DesiredState, Placement
 from ringtide_engine.model.plan_report import MembershipChange
 from ringtide_engine.model.selection import matches
 
@@ -38,7 +38,7 @@ def is_in(picture: Picture, cohort: str, class_id: str | None) -> bool:
     if known is None:
         return False
     device_class = picture.side.resolution.classes[class_id]
-    return matches(known.selector, {**device_class.labels, HARDWARE_LABEL: device_class.hardware_class})
+    return matches(known.selector, device_class.selectable_labels)
 
 
 def _told(

@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from ringtide_contract.ids import DeviceId
-from ringtide_engine.compile.banned import ban_against
 from ringtide_engine.compile.memberships import is_in
 from ringtide_engine.compile.plan import Comparison
 from ringtide_engine.compile.rows import Going
@@ -13,6 +12,7 @@ from ringtide_engine.compile.unused import unused_edits
 from ringtide_engine.compile.words import count, some
 from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.plan_report import NO_DEVICES, Omission
+from ringtide_engine.model.quarantined import entry_against
 from ringtide_engine.model.steady_state import unfinished
 
 
@@ -63,8 +63,10 @@ def _of_rows(compared: Comparison) -> Iterator[Omission]:
             why = "no variant of it fits their hardware"
             yield _omission("unfit", subject, f"take no {named}", why, unfit, "a release has a variant that fits")
         banned = sorted({device for row in rows for device in row.all("banned")})
-        if banned and compared.after.side is not None:
-            why = f"it is quarantined: {ban_against(compared.after.side.state, model, release)}"
+        side = compared.after.side
+        entry = entry_against(side.state, model, release) if banned and side is not None else None
+        if entry is not None:
+            why = f"it is quarantined: {entry.reason}"
             yield _omission("quarantined", subject, f"take no {named}", why, banned, "another release is brought")
 
 
@@ -75,7 +77,7 @@ def _quarantined(compared: Comparison) -> Iterator[Omission]:
         return
     for placement in after.state.placements.values():
         for rollout in unfinished(after.state, placement):
-            banned = ban_against(after.state, placement.model, rollout.candidate)
+            banned = entry_against(after.state, placement.model, rollout.candidate)
             if banned is None or any(row.rollout == rollout.name for row in compared.rows):
                 continue
             devices = [
@@ -84,7 +86,7 @@ def _quarantined(compared: Comparison) -> Iterator[Omission]:
                 if is_in(compared.after, placement.cohort, class_id)
                 for device in each.devices
             ]
-            named, why = f"{placement.model} {rollout.candidate}", f"it is quarantined: {banned}"
+            named, why = f"{placement.model} {rollout.candidate}", f"it is quarantined: {banned.reason}"
             subject, until = f"rollout {rollout.name}", "another release is brought"
             yield _omission("quarantined", subject, f"take no {named}", why, devices, until)
 
@@ -116,10 +118,11 @@ def _waiting(rows: Sequence[Going]) -> Iterator[Omission]:
             subject = f"rollout {rollout}, ring {ring}"
             yield Omission(kind="gates", subject=subject, message=message, why=why, devices=some(going), until=until)
         if row.control:
+            verb = "keeps what it runs" if len(row.control) == 1 else "keep what they run"
             yield Omission(
                 kind="control",
                 subject=f"rollout {rollout}, the control",
-                message=f"{count(len(row.control))} keep what they run while the rings before {ring} are judged",
+                message=f"{count(len(row.control))} {verb} while the rings before {ring} are judged",
                 why="the release is compared with them",
                 devices=some(row.control),
                 until=f"ring {ring} opens",

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from packaging.version import InvalidVersion, Version
 
-from ringtide_engine.compile.banned import ban_against
 from ringtide_engine.compile.steps import Step, at
 from ringtide_engine.compile.words import count, mebibytes
 from ringtide_engine.model.dangers import Danger, danger
 from ringtide_engine.model.desired import DesiredState, HardwareClass
 from ringtide_engine.model.fitness import ranges_overlap, unmet
+from ringtide_engine.model.quarantined import entry_against
 from ringtide_engine.model.releases import Release, Variant
 from ringtide_engine.model.steady_state import stable_version, unfinished
 
@@ -18,9 +18,9 @@ def release_dangers(before: DesiredState | None, after: DesiredState, steps: Ite
     """Yield what is dangerous about the steps from one release to another, and about releases edited in place."""
     for step in steps:
         if step.new is not None:
-            ban = ban_against(after, step.model, step.new)
+            ban = entry_against(after, step.model, step.new)
             if ban is not None:
-                message = f"{step.what} brings {step.model} {step.new}, which is quarantined: {ban}"
+                message = f"{step.what} brings {step.model} {step.new}, which is quarantined: {ban.reason}"
                 yield danger("RT-DANGER-015", step.place, message)
         if step.after is not None:
             yield from _fit(after, step, step.after)
@@ -113,9 +113,9 @@ def _ways_back(after: DesiredState) -> Iterator[Danger]:
         placement = after.placements[name]
         stable = stable_version(after, placement)
         for rollout in unfinished(after, placement) if stable is not None else ():
-            ban = ban_against(after, placement.model, stable)
+            ban = entry_against(after, placement.model, stable)
             if (placement.model, stable) not in after.releases or ban is not None:
-                why = "has no file" if ban is None else f"is quarantined: {ban}"
+                why = "has no file" if ban is None else f"is quarantined: {ban.reason}"
                 message = f"{rollout.name} would return to {placement.model} {stable}, which {why}"
                 yield danger("RT-DANGER-016", at(after, rollout.path, "/placement"), message)
 
@@ -124,10 +124,10 @@ def _quarantined_files(before: DesiredState, after: DesiredState) -> Iterator[Da
     for key in sorted({*before.releases, *after.releases}):
         old, new = before.releases.get(key), after.releases.get(key)
         release = new or old
-        ban = None if old == new or release is None else ban_against(before, *key)
+        ban = None if old == new or release is None else entry_against(before, *key)
         if ban is not None and release is not None:
             how = "removed" if new is None else "edited" if old else "added"
-            message = f"{release.path} is {how}, and {' '.join(key)} is quarantined: {ban}"
+            message = f"{release.path} is {how}, and {' '.join(key)} is quarantined: {ban.reason}"
             yield danger("RT-DANGER-015", at(after, release.path), message)
 
 

@@ -20,7 +20,8 @@ from ringtide_engine.model.dangers import Danger, danger
 from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.finding import Finding, Place
 from ringtide_engine.model.plan import PlanRow
-from ringtide_engine.model.plan_report import Estimate, PlanReport, RingReport, WaiverInForce
+from ringtide_engine.model.plan_report import Estimate, PlanReport, RingReport
+from ringtide_engine.model.policy import WaiverInForce
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

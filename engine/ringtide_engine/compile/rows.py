@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ringtide_contract.ids import DeviceId, Digest
-from ringtide_engine.compile.banned import ban_against
 from ringtide_engine.compile.forecast import RingForecast, Units, forecast
 from ringtide_engine.compile.sides import Picture, Side, Transitions
 from ringtide_engine.model.plan import PlanRow, StratumRow
+from ringtide_engine.model.quarantined import entry_against
 
 
 @dataclass(slots=True)
@@ -198,7 +198,7 @@ def _rings(before: Picture, after: Picture, head: Side, name: str, rings: Iterab
 
 def _ban(after: Picture, row: Going) -> None:
     """Move the devices of a row whose release is under quarantine to those that it does not reach."""
-    if after.side is not None and ban_against(after.side.state, row.model, row.after) is not None:
+    if after.side is not None and entry_against(after.side.state, row.model, row.after) is not None:
         for part in row.parts.values():
             part.banned, part.going, part.fetch_bytes = part.going, [], 0
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
-from ringtide_engine.compile.banned import ban_against
 from ringtide_engine.compile.plan import Comparison
 from ringtide_engine.compile.words import count, some
 from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.plan_report import NO_DEVICES, Omission
+from ringtide_engine.model.quarantined import entry_against
 from ringtide_engine.model.steady_state import stable_version, unfinished
 
 
@@ -84,7 +84,7 @@ def unused_edits(compared: Comparison) -> Iterator[Omission]:
         if f"rollout {name}" not in causes and name in new.rollouts:
             rollout = new.rollouts[name]
             placed = new.placements.get(rollout.placement)
-            if placed is not None and ban_against(new, placed.model, rollout.candidate) is not None:
+            if placed is not None and entry_against(new, placed.model, rollout.candidate) is not None:
                 continue  # told as quarantined
             finished = name in new.progress and new.progress[name].phase != "rolling"
             why = "it has finished" if finished else "it reaches no device"

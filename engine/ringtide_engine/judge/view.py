@@ -7,7 +7,7 @@ from ringtide_contract.ids import DeviceId, Digest, sha256
 from ringtide_contract.manifest import Manifest
 from ringtide_contract.membership import bucket, salt
 from ringtide_engine.model.assignment import DeviceClass, Resolution
-from ringtide_engine.model.desired import HARDWARE_LABEL, Cohort, DesiredState, Rollout
+from ringtide_engine.model.desired import Cohort, DesiredState, Rollout
 from ringtide_engine.model.evidence import Subject
 from ringtide_engine.model.quarantined import entry_against
 from ringtide_engine.model.releases import Release
@@ -86,7 +86,7 @@ def subjects_of(
 
 
 def _is_in(cohort: Cohort, device_class: DeviceClass) -> bool:
-    return matches(cohort.selector, {**device_class.labels, HARDWARE_LABEL: device_class.hardware_class})
+    return matches(cohort.selector, device_class.selectable_labels)
 
 
 def _banned(state: DesiredState, candidate: Release) -> str | None:

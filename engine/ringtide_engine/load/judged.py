@@ -1,5 +1,7 @@
 """What the judge writes: progress of rollouts and the quarantine."""
 
+from dataclasses import replace
+
 from ringtide_contract.ids import parse_instant, parse_name, parse_version
 from ringtide_contract.membership import Cut, parse_cut
 from ringtide_contract.quarantine import QuarantineEntry
@@ -49,4 +51,5 @@ def quarantine_entry(at: Cursor) -> QuarantineEntry:
     Raises:
         MisfitError: A value that the model refuses.
     """
-    return at.parse(QuarantineEntry.from_dict)
+    entry = at.parse(QuarantineEntry.from_dict)
+    return replace(entry, reason=entry.reason.strip())

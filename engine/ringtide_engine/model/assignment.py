@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ringtide_contract.class_file import RingRange
 from ringtide_contract.ids import DeviceId
-from ringtide_engine.model.desired import Device
+from ringtide_engine.model.desired import HARDWARE_LABEL, Device
 from ringtide_engine.model.releases import Release, Variant
 
 
@@ -23,6 +23,11 @@ class DeviceClass:
     """`<hardware class>` and the strata labels, joined by `/`: `edge-m/region=eu`."""
     devices: tuple[DeviceId, ...]
     """Its devices that are not retired, sorted."""
+
+    @property
+    def selectable_labels(self) -> dict[str, str]:
+        """The labels as selectors read them: the hardware class is one."""
+        return {**self.labels, HARDWARE_LABEL: self.hardware_class}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

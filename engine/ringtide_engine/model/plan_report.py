@@ -1,7 +1,7 @@
 """The report of a plan: everything a reviewer reads beside the part that is signed. It depends on the time of day."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from fractions import Fraction
 from typing import Literal
 
@@ -9,6 +9,7 @@ from ringtide_contract.ids import DeviceId
 from ringtide_engine.model.dangers import Danger
 from ringtide_engine.model.finding import Finding, Place
 from ringtide_engine.model.plan import Plan, PlanRow
+from ringtide_engine.model.policy import WaiverInForce
 
 LARGE_PART = Fraction(1, 5)
 """A change that takes away more than this part of a folder, or of the devices, is flagged."""
@@ -123,26 +124,6 @@ class Unsatisfiable:
     """Why, with the numbers."""
     place: Place
     """Where the ring is written."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaiverInForce:
-    """A waiver that has not expired."""
-
-    name: str
-    """Name."""
-    rule: str
-    """Rule that it covers."""
-    scope: tuple[str, ...]
-    """Paths that it covers."""
-    reason: str
-    """Why."""
-    owner: str
-    """Who answers for it."""
-    expires: date
-    """Last day."""
-    is_used: bool
-    """Whether it covers a finding of this change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

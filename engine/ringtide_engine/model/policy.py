@@ -114,6 +114,11 @@ class WaiverInForce:
     covered: int
     """Findings that it covers; none is a finding itself."""
 
+    @property
+    def is_used(self) -> bool:
+        """Whether it covers a finding."""
+        return self.covered > 0
+
 
 class PolicyEngine(Protocol):
     """Evaluates the conditions of policy rules."""

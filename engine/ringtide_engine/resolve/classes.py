@@ -40,8 +40,3 @@ def labels_that_matter(state: DesiredState) -> tuple[str, ...]:
         read.add(zones.label)
     budgets = {budget.label for budget in state.fleet.budgets}
     return tuple(sorted((read | budgets | set(state.fleet.strata)) - {HARDWARE_LABEL}))
-
-
-def selectable_labels(device_class: DeviceClass) -> dict[str, str]:
-    """Return the labels of a class as selectors read them."""
-    return {**device_class.labels, HARDWARE_LABEL: device_class.hardware_class}

@@ -8,7 +8,6 @@ from ringtide_engine.model.desired import DesiredState, Placement, RingPlan, Rol
 from ringtide_engine.model.progress import OpenedRing, Progress
 from ringtide_engine.model.selection import matches
 from ringtide_engine.model.steady_state import rollouts_of
-from ringtide_engine.resolve.classes import selectable_labels
 
 
 def rollout_under_way(state: DesiredState, placement: Placement) -> tuple[Rollout, Progress | None] | None:
@@ -32,7 +31,7 @@ def ranges_of(
     ranges: list[RingRange] = []
     reached = NOBODY
     zones = state.fleet.time_zones
-    zone = (zones.of(selectable_labels(device_class)) if zones else None) or "UTC"  # without a zone check refuses it
+    zone = (zones.of(device_class.selectable_labels) if zones else None) or "UTC"  # without a zone check refuses it
     for opened in progress.rings if progress else ():
         reached = max(reached, _cut(state, opened, device_class))
         ring = rings.get(opened.name)
@@ -55,7 +54,7 @@ def _cut(state: DesiredState, opened: OpenedRing, device_class: DeviceClass) -> 
     judge. A cohort that is gone reaches nobody more. Where budgets hold, a class has the cut of its groups.
     """
     if opened.admitted is not None:
-        cell = cell_of(selectable_labels(device_class), state.fleet.budgets)
+        cell = cell_of(device_class.selectable_labels, state.fleet.budgets)
         if cell:
             return min(_reach(state, opened, device_class), opened.admitted.get(cell, NOBODY))
     return _reach(state, opened, device_class)
@@ -65,6 +64,6 @@ def _reach(state: DesiredState, opened: OpenedRing, device_class: DeviceClass) -
     if opened.cohort is None:
         return opened.cuts.get(device_class.stratum, NOBODY)
     cohort = state.cohorts.get(opened.cohort)
-    if cohort is None or not matches(cohort.selector, selectable_labels(device_class)):
+    if cohort is None or not matches(cohort.selector, device_class.selectable_labels):
         return NOBODY
     return opened.cuts.get(device_class.stratum, EVERYBODY)

@@ -9,7 +9,7 @@ from ringtide_engine.model.desired import DesiredState, Placement
 from ringtide_engine.model.fitness import unmet
 from ringtide_engine.model.selection import matches, unit_of
 from ringtide_engine.model.steady_state import stable_version
-from ringtide_engine.resolve.classes import group, selectable_labels
+from ringtide_engine.resolve.classes import group
 from ringtide_engine.resolve.rollouts import ranges_of, rollout_under_way
 
 
@@ -95,7 +95,7 @@ def _reached(state: DesiredState, placement: Placement, classes: Mapping[str, De
     cohort = state.cohorts.get(placement.cohort)
     if cohort is None:
         return []
-    return [each for each in classes.values() if matches(cohort.selector, selectable_labels(each))]
+    return [each for each in classes.values() if matches(cohort.selector, each.selectable_labels)]
 
 
 def _assign(state: DesiredState, placement: Placement, device_class: DeviceClass, choices: _Choices) -> ClassAssignment:

@@ -11,7 +11,6 @@ from ringtide_engine.model.assignment import ClassAssignment, DeviceClass, Resol
 from ringtide_engine.model.desired import HARDWARE_LABEL, DesiredState, RingPlan, Rollout
 from ringtide_engine.model.selection import matches
 from ringtide_engine.model.steady_state import stable_version
-from ringtide_engine.resolve.classes import selectable_labels
 from ringtide_engine.resolve.exposure import Exposure, exposure
 from ringtide_engine.resolve.moves import moves
 from ringtide_engine.resolve.running import installed, labels_reached, running
@@ -86,7 +85,7 @@ class FleetView(Mapping[str, object]):
         cohorts: dict[str, object] = {}
         for name in sorted(self._head.cohorts):
             selector = self._head.cohorts[name].selector
-            inside = [each for each in self._resolution.classes.values() if matches(selector, selectable_labels(each))]
+            inside = [each for each in self._resolution.classes.values() if matches(selector, each.selectable_labels)]
             counts = _count(inside)
             strata = [{"name": stratum, "devices": devices} for stratum, devices in counts.items()]
             cohorts[name] = {"devices": sum(counts.values()), "strata": strata}

@@ -15,7 +15,7 @@ from ringtide_engine.judge.documents import is_judge_path
 from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.finding import Finding
 from ringtide_engine.model.plan import Plan
-from ringtide_engine.model.plan_report import PlanReport, WaiverInForce
+from ringtide_engine.model.plan_report import PlanReport
 from ringtide_engine.model.policy import PolicyEngine
 from ringtide_engine.resolve import resolve, rollout_units
 from ringtide_engine.workflows.check import CheckOutcome, check
@@ -94,18 +94,7 @@ def plan_report(
         base=outcome.base,
         state=outcome.state,
         weakened=outcome.weakened,
-        waivers=tuple(
-            WaiverInForce(
-                name=each.name,
-                rule=each.rule,
-                scope=each.scope,
-                reason=each.reason,
-                owner=each.owner,
-                expires=each.expires,
-                is_used=each.covered > 0,
-            )
-            for each in outcome.waivers
-        ),
+        waivers=outcome.waivers,
         findings=outcome.findings,
         rules_applied=len(json.loads(outcome.policy_verdict)["rules"]),
         base_commit=base_commit,

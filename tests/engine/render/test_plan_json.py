@@ -10,7 +10,8 @@ from jsonschema import Draft7Validator
 from fakes.hostile_words import found
 from fakes.plan_reports import report, reports
 from ringtide_engine.model.finding import Place
-from ringtide_engine.model.plan_report import PlanReport, Unsatisfiable, WaiverInForce
+from ringtide_engine.model.plan_report import PlanReport, Unsatisfiable
+from ringtide_engine.model.policy import WaiverInForce
 from ringtide_engine.render.json_text import json_text
 from ringtide_engine.render.plan_json import plan_json
 
@@ -44,7 +45,7 @@ def test_any_plan_is_what_the_schema_describes(each: PlanReport) -> None:
 
 def test_every_member_of_a_full_plan_is_described() -> None:
     waiver = WaiverInForce(
-        name="w", rule="r", scope=("a",), reason="x", owner="o", expires=report().at.date(), is_used=True
+        name="w", rule="r", scope=("a",), reason="x", owner="o", expires=report().at.date(), covered=1
     )
     never = Unsatisfiable(rollout="r", ring="c", gate=None, why="w", place=Place(path="a"))
     full = report(waivers=(waiver,), unsatisfiable=(never,), findings=(found(waiver="w"),))
