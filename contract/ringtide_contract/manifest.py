@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
 from ringtide_contract import API_VERSION, fields
+from ringtide_contract.artifact import Artifact
 from ringtide_contract.canonical import Json, decode, encode
 from ringtide_contract.errors import InputError
-from ringtide_contract.ids import Digest, parse_digest, parse_name, parse_version
+from ringtide_contract.ids import parse_name, parse_version
 
 MAX_MANIFEST_BYTES = 64 * 1024
 
@@ -14,39 +15,6 @@ Datatype = Literal[
     "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64", "BYTES"
 ]
 """Tensor datatypes of the Open Inference Protocol v2."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Artifact:
-    """One file of a release."""
-
-    name: str
-    """Name within the release, such as `model.onnx`."""
-    sha256: Digest
-    """Digest of the content."""
-    size_bytes: int
-    """Exact size."""
-    uris: tuple[str, ...]
-    """Where to fetch it, in order of preference."""
-
-    @classmethod
-    def from_dict(cls, value: object) -> "Artifact":
-        """Read an artifact from decoded JSON.
-
-        Raises:
-            InputError: A member is missing or wrong.
-        """
-        data = fields.members(value, "artifact")
-        return cls(
-            name=parse_name(fields.text(data, "name")),
-            sha256=parse_digest(fields.text(data, "sha256")),
-            size_bytes=fields.integer(data, "size"),
-            uris=fields.items(data, "uris", fields.string),
-        )
-
-    def to_dict(self) -> dict[str, Json]:
-        """Write the artifact as `from_dict` reads it."""
-        return {"name": self.name, "sha256": self.sha256, "size": self.size_bytes, "uris": list(self.uris)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from types import ModuleType
 import ringtide_contract
 from ringtide_contract import (
     acceptance,
+    artifact,
     bundle,
     canonical,
     class_file,
@@ -132,7 +133,6 @@ PAGES: Mapping[str, Page] = {
         module=manifest,
         types=(
             manifest.Manifest,
-            manifest.Artifact,
             manifest.TensorSpec,
             manifest.Golden,
             manifest.Budget,
@@ -141,6 +141,13 @@ PAGES: Mapping[str, Page] = {
         ),
         vectors=("manifest",),
         limit=manifest.MAX_MANIFEST_BYTES,
+    ),
+    "artifact": Page(
+        title="Artifact",
+        module=artifact,
+        types=(artifact.Artifact, artifact.ChunkList, artifact.Delta),
+        functions=("write_chunk_list",),
+        vectors=("artifact", "chunk-list"),
     ),
     "quarantine": Page(
         title="Quarantine list",

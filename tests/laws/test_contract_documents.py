@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ringtide_contract.artifact import Artifact
 from ringtide_contract.canonical import decode, encode
 from ringtide_contract.class_file import ClassFile
 from ringtide_contract.errors import InputError, TrustError
@@ -30,6 +31,7 @@ READERS: dict[str, Callable[[bytes], Any]] = {
     "catalog-shard": CatalogShard.decode,
     "class-file": ClassFile.decode,
     "manifest": Manifest.decode,
+    "artifact": lambda content: Artifact.from_dict(decode(content, limit=65536)),
     "quarantine": Quarantine.decode,
     "statement": Publication.decode,
     "trust-policy": TrustPolicy.decode,

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ringtide_contract.artifact import CHUNK_BYTES, write_chunk_list
 from ringtide_contract.canonical import encode
+from ringtide_contract.ids import sha256
 from ringtide_contract.index import CatalogShard, IndexShard
 from ringtide_contract.keys import key_hint, public_pem
 from ringtide_contract.membership import EVERYBODY, Cut
@@ -151,6 +153,41 @@ def manifest() -> list[Case]:
                 "no-attempt": ("attempt", GONE, "'attempt' is not an integer"),
             },
         ),
+    ]
+
+
+def artifact() -> list[Case]:
+    offered = samples.offers("gauge", samples.STABLE.artifacts[0].sha256)
+    whole, delta = encode(offered.to_dict()), "deltas/0/"
+    return [
+        good("with-chunks-and-a-delta", whole),
+        good("by-a-method-of-tomorrow", edit(whole, delta + "method", "xor-planes")),
+        good("without-offers", encode(replace(offered, chunks=None, deltas=()).to_dict())),
+        *edits(
+            whole,
+            {
+                "delta-from-a-name": (delta + "from", "model.onnx", "is not a SHA-256 digest"),
+                "delta-without-a-digest": (delta + "sha256", GONE, "'sha256' is not a string"),
+                "delta-size-negative": (delta + "size", -1, "'size' is not an integer"),
+                "delta-method-as-number": (delta + "method", 1, "'method' is not a string"),
+                "deltas-as-text": ("deltas", "none", "'deltas' is not an array"),
+                "chunks-as-list": ("chunks", [], "chunks is not an object"),
+                "chunks-digest-of-md5": ("chunks/sha256", "ab" * 16, "is not a SHA-256 digest"),
+                "chunks-uris-as-text": ("chunks/uris", "https://models.example", "'uris' is not an array"),
+            },
+        ),
+    ]
+
+
+def chunk_list() -> list[Case]:
+    def case(name: str, content: bytes, how: str) -> Case:
+        return good(name, write_chunk_list(content), artifact=sha256(content), size=len(content), artifactIs=how)
+
+    return [
+        case("two-pieces-and-a-bit", samples.LARGE, "SHA-256 of the decimals 0 to 32767, twice, then `end`"),
+        case("one-piece", samples.LARGE[:CHUNK_BYTES], "SHA-256 of the decimals 0 to 32767"),
+        case("shorter-than-a-piece", b"end", "`end`"),
+        case("empty", b"", "nothing"),
     ]
 
 

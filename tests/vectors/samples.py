@@ -14,6 +14,7 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
+from ringtide_contract.artifact import CHUNK_BYTES, PATCH_FROM, Artifact, ChunkList, Delta, write_chunk_list
 from ringtide_contract.bundle import write_bundle
 from ringtide_contract.class_file import ClassFile, ClassRollout, RingRange
 from ringtide_contract.envelope import IN_TOTO, REPORT, Envelope, pae
@@ -21,7 +22,7 @@ from ringtide_contract.head import TreeHead
 from ringtide_contract.ids import DeviceId, Digest, sha256
 from ringtide_contract.index import CatalogShard, IndexRow, IndexShard
 from ringtide_contract.keys import PrivateKey, key_hint
-from ringtide_contract.manifest import Artifact, Budget, Golden, Manifest, Probation, Runtime, TensorSpec
+from ringtide_contract.manifest import Budget, Golden, Manifest, Probation, Runtime, TensorSpec
 from ringtide_contract.membership import salt, share_cut
 from ringtide_contract.quarantine import Quarantine, QuarantineEntry
 from ringtide_contract.report import Condition, Counters, Failure, ModelReport, Report, Running
@@ -94,6 +95,24 @@ def manifest(model: str, release: str, variant: str = "fp32", hardware_class: st
             seconds=600, min_requests=50, max_failure_ppm=10_000, max_over_budget_ppm=50_000, min_agreement_ppm=900_000
         ),
         runtime=Runtime(onnxruntime=">=1.20,<2", opset=17, providers=("CPUExecutionProvider",), threads=2),
+    )
+
+
+LARGE = b"".join(hashlib.sha256(str(number).encode()).digest() for number in range(CHUNK_BYTES // 32)) * 2 + b"end"
+"""Two pieces and a bit."""
+
+
+def offers(name: str, base: Digest, content: bytes = LARGE) -> Artifact:
+    """Return an artifact with a chunk list and a delta whose digests follow from its name."""
+    whole, chunks, delta = sha256(content), sha256(write_chunk_list(content)), sha256(f"delta {name}".encode())
+    store = "https://models.example"
+    return Artifact(
+        name="model.onnx",
+        sha256=whole,
+        size_bytes=len(content),
+        uris=(f"{store}/{whole}",),
+        chunks=ChunkList(sha256=chunks, uris=(f"{store}/{chunks}",)),
+        deltas=(Delta(base=base, method=PATCH_FROM, sha256=delta, size_bytes=2445, uris=(f"{store}/{delta}",)),),
     )
 
 

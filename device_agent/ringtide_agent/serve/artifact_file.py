@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ringtide_contract.errors import InputError
 from ringtide_contract.ids import sha256
-from ringtide_contract.manifest import Artifact
+from ringtide_contract.artifact import Artifact
 
 
 def read_artifact(artifact: Artifact, files: Mapping[str, str]) -> bytes:
