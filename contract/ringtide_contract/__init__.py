@@ -5,8 +5,8 @@ reader can audit the whole of it. Nothing here reads a clock, a disk, a network 
 keys are arguments.
 
 Reading order: `ids` and `canonical` (values and their one encoding), `envelope` and `bundle` (what is signed),
-`tree` (what the signature covers), the documents (`head`, `index`, `class_file`, `manifest`, `quarantine`, `report`)
-and last `acceptance`, the numbered rules by which a device believes a publication.
+`tree` (what the signature covers), the documents (`head`, `index`, `class_file`, `artifact`, `manifest`, `quarantine`,
+`report`) and last `acceptance`, the numbered rules by which a device believes a publication.
 """
 
 API_VERSION = "ringtide/v1"

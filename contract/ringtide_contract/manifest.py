@@ -1,5 +1,6 @@
 """The manifest: one release variant for one class of devices, complete, with no generation, time or device in it."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
@@ -7,7 +8,7 @@ from ringtide_contract import API_VERSION, fields
 from ringtide_contract.artifact import Artifact
 from ringtide_contract.canonical import Json, decode, encode
 from ringtide_contract.errors import InputError
-from ringtide_contract.ids import parse_name, parse_version
+from ringtide_contract.ids import Digest, parse_name, parse_version
 
 MAX_MANIFEST_BYTES = 64 * 1024
 
@@ -234,10 +235,9 @@ class Manifest:
         """Return the artifact called `name`, which `__post_init__` has made sure of for graph and golden."""
         return next(artifact for artifact in self.artifacts if artifact.name == name)
 
-    @property
-    def total_bytes(self) -> int:
-        """Bytes of all artifacts."""
-        return sum(artifact.size_bytes for artifact in self.artifacts)
+    def fetch_bytes(self, has: Container[Digest]) -> int:
+        """Return how many bytes a device fetches that has the files `has`, if nothing goes wrong."""
+        return sum(artifact.fetch_bytes(has) for artifact in self.artifacts)
 
     @classmethod
     def decode(cls, content: bytes) -> "Manifest":

@@ -159,6 +159,17 @@ def model_files() -> "ModelFiles":
     return OnnxFiles()
 
 
+def make_delta(base: bytes, content: bytes) -> bytes:
+    """Return what makes `content` of `base`.
+
+    Raises:
+        InputError: The files are too large, or the base is too small.
+    """
+    from ringtide_engine.adapters.zstd_deltas import make_delta
+
+    return make_delta(base, content)
+
+
 def check_sbom(content: bytes) -> None:
     """Hold a bill of materials against the schema of CycloneDX.
 

@@ -25,8 +25,11 @@ def test_bad_manifest_is_refused(vector: Vector) -> None:
     assert vector.error in str(caught.value)
 
 
-def test_total_is_the_sum_of_the_artifacts() -> None:
-    assert samples.CANDIDATE.total_bytes == 48213 + 901
+def test_a_device_fetches_what_it_has_not() -> None:
+    graph, golden = (artifact.sha256 for artifact in samples.CANDIDATE.artifacts)
+    assert samples.CANDIDATE.fetch_bytes(set()) == 48213 + 901
+    assert samples.CANDIDATE.fetch_bytes({golden}) == 48213
+    assert samples.CANDIDATE.fetch_bytes({graph, golden}) == 0
 
 
 def test_artifact_is_found_by_name() -> None:

@@ -20,7 +20,10 @@ FORMATS: dict[str, tuple[str, Callable[[], list[Case]]]] = {
     "class-file": ("Class file.", cases_documents.class_file),
     "manifest": ("Manifest.", cases_documents.manifest),
     "artifact": ("Entry of an artifact in a manifest.", cases_documents.artifact),
-    "chunk-list": ("Chunk list of an artifact of `size` bytes, which is what `artifactIs` says.", cases_documents.chunk_list),
+    "chunk-list": (
+        "Chunk list of an artifact of `size` bytes, which is what `artifactIs` says.",
+        cases_documents.chunk_list,
+    ),
     "quarantine": ("Quarantine list.", cases_documents.quarantine),
     "report": ("Report, the payload of its envelope.", cases_documents.report),
     "sealed-report": ("Sealed report: an envelope, with whom it is expected from.", cases_trust.sealed_report),

@@ -8,6 +8,7 @@ from ringtide_engine.cli import rendering
 
 if TYPE_CHECKING:
     from ringtide_engine.workflows.add_model import AddedRelease
+    from ringtide_engine.workflows.release_offers import TriedDelta
 
 
 def show(added: "AddedRelease", *, dry_run: bool, output: rendering.Output) -> None:
@@ -46,6 +47,16 @@ def show(added: "AddedRelease", *, dry_run: bool, output: rendering.Output) -> N
                 for each in files
                 if each is not None
             ],
+            "deltas": [
+                {
+                    "variant": each.variant,
+                    "fromRelease": each.release,
+                    "size": each.size_bytes,
+                    "whole": each.whole_bytes,
+                    "leftOut": each.reason,
+                }
+                for each in added.deltas
+            ],
         }
         rendering.write(document, "json")
     elif dry_run:
@@ -63,6 +74,14 @@ def show(added: "AddedRelease", *, dry_run: bool, output: rendering.Output) -> N
             for each in release.variants
         ]
         rendering.write_table(("variant", "bytes", "opset", "golden difference", "tolerance", "sha256"), rows)
+    for each in added.deltas:
+        rendering.talk(_delta(each))
     rendering.talk(
         "nothing is written, this is a dry run" if dry_run else f"wrote {release.path}; next: ringtide check"
     )
+
+
+def _delta(each: "TriedDelta") -> str:
+    made = "" if each.size_bytes is None else f": {each.size_bytes} of {each.whole_bytes} bytes"
+    left_out = "" if each.reason is None else f"; left out: {each.reason}"
+    return f"delta of {each.variant} from {each.release}{made}{left_out}"

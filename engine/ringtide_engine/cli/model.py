@@ -132,7 +132,8 @@ def add_command(
 
     Reads opset, inputs and outputs from the ONNX files, measures how far each variant is from the golden set, and
     attaches a bill of materials (CycloneDX). Of what speaks for the release, it writes down which of the release's files
-    the bill, the provenance and the signature name. A release never changes: a version that exists is refused.
+    the bill, the provenance and the signature name. Where devices run another release of MODEL, it makes deltas from that
+    one, and keeps those of at most 70% of the whole file. A release never changes: a version that exists is refused.
     """
     if memory.keys() != variants.keys():
         raise click.UsageError(f"give --memory once for each variant: {', '.join(variants)}")
@@ -178,6 +179,8 @@ def add_command(
         models=wiring.model_files(),
         check_sbom=wiring.check_sbom,
         open_store=lambda address: wiring.store(address if outbox is None else outbox.absolute().as_uri()),
+        open_running=wiring.store,
+        make_delta=wiring.make_delta,
         dry_run=dry_run,
     )
     if not dry_run:

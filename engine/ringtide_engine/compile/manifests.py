@@ -1,8 +1,9 @@
 """Manifests: one release variant for one hardware class, complete."""
 
+from ringtide_contract.artifact import PATCH_FROM, Artifact, ChunkList, Delta
 from ringtide_contract.errors import InputError
 from ringtide_contract.ids import Digest, sha256
-from ringtide_contract.manifest import Artifact, Golden, Manifest, Runtime
+from ringtide_contract.manifest import Golden, Manifest, Runtime
 from ringtide_contract.tree import manifest_path
 from ringtide_engine.model.assignment import Choice
 from ringtide_engine.model.desired import Fleet, HardwareClass
@@ -80,5 +81,24 @@ def _artifact(fleet: Fleet, file: ReleaseFile, path: str) -> Artifact:
     store = fleet.artifact_stores.get(file.store)
     if store is None:
         raise InputError(f"{path} names the artifact store {file.store!r}, which fleet.yaml does not list")
-    uri = f"{store.rstrip('/')}/{file.sha256}"
-    return Artifact(name=file.name, sha256=file.sha256, size_bytes=file.size_bytes, uris=(uri,))
+
+    def uris(digest: Digest) -> tuple[str, ...]:
+        return (f"{store.rstrip('/')}/{digest}",)
+
+    return Artifact(
+        name=file.name,
+        sha256=file.sha256,
+        size_bytes=file.size_bytes,
+        uris=uris(file.sha256),
+        chunks=None if file.chunks is None else ChunkList(sha256=file.chunks, uris=uris(file.chunks)),
+        deltas=tuple(
+            Delta(
+                base=each.base,
+                method=PATCH_FROM,
+                sha256=each.sha256,
+                size_bytes=each.size_bytes,
+                uris=uris(each.sha256),
+            )
+            for each in file.deltas
+        ),
+    )

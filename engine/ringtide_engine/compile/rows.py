@@ -66,11 +66,9 @@ class Going:
         part.going.extend(devices)
         part.befores.add(known.release(old))
         picture, manifest = new
-        has, variant = known.artifacts(old), picture.variant(manifest)
+        variant = picture.variant(manifest)
         part.variants |= set() if variant is None else {variant}
-        part.fetch_bytes += len(devices) * sum(
-            size for digest, size in picture.artifacts(manifest).items() if digest not in has
-        )
+        part.fetch_bytes += len(devices) * picture.fetch_bytes(manifest, known.files_of(old))
 
 
 def steady_rows(

@@ -123,11 +123,15 @@ class Picture:
         """Return the variant of a manifest of this side."""
         return None if digest is None or self.manifests is None else self.manifests.manifest(digest).variant
 
-    def artifacts(self, digest: Digest | None) -> Mapping[str, int]:
-        """Return digest to size of what a manifest of this side fetches."""
+    def files_of(self, digest: Digest | None) -> Set[Digest]:
+        """Return the artifacts that a manifest of this side names."""
         if digest is None or self.manifests is None:
-            return {}
-        return {artifact.sha256: artifact.size_bytes for artifact in self.manifests.manifest(digest).artifacts}
+            return frozenset()
+        return {artifact.sha256 for artifact in self.manifests.manifest(digest).artifacts}
+
+    def fetch_bytes(self, digest: Digest | None, has: Set[Digest]) -> int:
+        """Return what a device with the artifacts `has` fetches for a manifest of this side."""
+        return 0 if digest is None or self.manifests is None else self.manifests.manifest(digest).fetch_bytes(has)
 
     def stratum(self, class_id: str) -> str:
         """Return the stratum of a class of this side."""

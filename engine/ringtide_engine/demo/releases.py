@@ -52,6 +52,7 @@ def release_files(store: ArtifactStore, version: str) -> dict[str, bytes]:
         models=wiring.model_files(),
         check_sbom=wiring.check_sbom,
         open_store=lambda _: store,
+        make_delta=wiring.make_delta,
     )
     return {added.release.path: added.text}
 

@@ -6,7 +6,7 @@ from ringtide_contract.ids import parse_digest, parse_name, parse_version
 from ringtide_contract.manifest import Budget, Probation, TensorSpec
 from ringtide_engine.load import units
 from ringtide_engine.load.cursor import Cursor
-from ringtide_engine.model.releases import Attachment, GoldenSet, Release, ReleaseFile, Variant
+from ringtide_engine.model.releases import Attachment, GoldenSet, Release, ReleaseDelta, ReleaseFile, Variant
 
 
 def release(path: str, at: Cursor) -> Release:
@@ -68,7 +68,19 @@ def _variant(at: Cursor) -> Variant:
 
 
 def _file(at: Cursor) -> ReleaseFile:
-    return ReleaseFile(**_fields(at))
+    return ReleaseFile(
+        **_fields(at),
+        chunks=at.read("chunks", parse_digest) if at.child("chunks").value is not None else None,
+        deltas=tuple(_delta(each) for each in at.child("deltas").items()),
+    )
+
+
+def _delta(at: Cursor) -> ReleaseDelta:
+    return ReleaseDelta(
+        base=at.read("from", parse_digest),
+        sha256=at.read("sha256", parse_digest),
+        size_bytes=at.read("size", units.size),
+    )
 
 
 def _golden(at: Cursor) -> GoldenSet:

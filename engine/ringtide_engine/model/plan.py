@@ -66,7 +66,7 @@ class PlanRow:
     pinned: int
     """Devices beside them that a pin keeps where they are."""
     fetch_bytes: int
-    """Bytes that these devices together will fetch: artifacts that they do not run already."""
+    """Bytes that these devices together will fetch: artifacts that they do not run already, as deltas where there are."""
     blocked: int = 0
     """Devices beside them that cannot take the release: no variant of it fits, or it is quarantined."""
     strata: tuple[StratumRow, ...] = ()

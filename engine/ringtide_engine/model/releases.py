@@ -11,6 +11,18 @@ from ringtide_contract.manifest import Budget, Probation, TensorSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseDelta:
+    """What makes a file of a release of a file that devices may have; it lies in the same store."""
+
+    base: Digest
+    """Digest of that file."""
+    sha256: Digest
+    """Digest of the delta."""
+    size_bytes: int
+    """Size of the delta."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseFile:
     """One file of a release."""
 
@@ -22,6 +34,10 @@ class ReleaseFile:
     """Size."""
     store: str
     """Artifact store it lies in."""
+    chunks: Digest | None = None
+    """Digest of its chunk list, which lies in the same store."""
+    deltas: tuple[ReleaseDelta, ...] = ()
+    """What spares devices the whole file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.finding import FindingsError
 from ringtide_engine.model.releases import Attachment, GoldenSet, Release, ReleaseFile, Variant
 from ringtide_engine.ports import ArtifactStore
+from ringtide_engine.workflows.release_offers import MakeDelta, TriedDelta, with_offers
 from ringtide_engine.workflows.release_text import release_text, tolerance_text
 from ringtide_engine.workflows.subjects import sbom_digests, statement_digests
 
@@ -131,6 +132,8 @@ class AddedRelease:
     """Variant to the measured difference to the golden set; None where it was not measured."""
     uris: Mapping[Digest, str]
     """Digest to where it is stored; empty where nothing was."""
+    deltas: tuple[TriedDelta, ...] = ()
+    """Deltas from what devices run now, offered or not."""
 
 
 def add_model(
@@ -140,16 +143,21 @@ def add_model(
     models: ModelFiles,
     check_sbom: Callable[[bytes], None],
     open_store: Callable[[str], ArtifactStore],
+    open_running: Callable[[str], ArtifactStore] | None = None,
+    make_delta: MakeDelta,
     dry_run: bool = False,
 ) -> AddedRelease:
     """Add a release: store its files, and return the YAML file that names them by digest.
 
     Args:
         new: What is to be released.
-        files: The fleet repository's files; `fleet.yaml`, `hardware/` and the release's own path are looked at.
+        files: The fleet repository's files; `fleet.yaml`, `hardware/`, the release's own path, and what says which
+            releases of the model run now are looked at.
         models: Reads and measures the model's files.
         check_sbom: Refuses a bill of materials that is not CycloneDX.
-        open_store: Opens the artifact store at an address.
+        open_store: Opens the artifact store at an address, to write.
+        open_running: Opens the one that holds what devices run now; None where it is the same.
+        make_delta: Makes deltas.
         dry_run: Store nothing.
 
     Raises:
@@ -170,18 +178,27 @@ def add_model(
     sbom = bill_of_materials(release, graphs, new.figures)
     check_sbom(sbom)
     release = _attached(release, new, sbom)
+    offers = with_offers(
+        release,
+        {sha256(each.file.content): each.file.content for each in new.variants},
+        files,
+        open_store=open_running or open_store,
+        make_delta=make_delta,
+    )
+    release = offers.release
     text = release_text(release)
     read_back = _loaded({**around, path: text}).releases[new.model, new.version]
     if read_back != release:
         raise InputError(f"{path} would not say what it should; a name in the ONNX files cannot be written as YAML")
 
     given = (new.golden, new.model_card, new.drift_reference, new.provenance, new.signature)
-    contents = [*(each.file.content for each in new.variants), sbom, *(each.content for each in given if each)]
+    contents = [*(each.file.content for each in new.variants), sbom, *offers.contents]
+    contents += [each.content for each in given if each]
     uris: dict[Digest, str] = {}
     if not dry_run:
         store = open_store(address)
         uris = {sha256(each): store.put(each) for each in contents}
-    return AddedRelease(release=release, text=text, sbom=sbom, differences=differences, uris=uris)
+    return AddedRelease(release=release, text=text, sbom=sbom, differences=differences, uris=uris, deltas=offers.tried)
 
 
 def suggested_tolerance_ppm(difference: float) -> int:

@@ -28,7 +28,7 @@ def release_text(release: Release) -> bytes:
     for variant in release.variants:
         lines += [
             f"  - name: {_word(variant.name)}",
-            f"    file: {_file(variant.file)}",
+            *_graph(variant.file),
             f"    opset: {variant.opset}",
             f"    onnxruntime: {json.dumps(variant.onnxruntime)}",
             f"    executionProviders: {_list(variant.execution_providers)}",
@@ -66,6 +66,17 @@ def _file(file: ReleaseFile) -> str:
 def _file_fields(file: ReleaseFile) -> list[str]:
     store = _word(file.store)
     return [f"name: {_word(file.name)}", f'sha256: "{file.sha256}"', f"size: {file.size_bytes}", f"store: {store}"]
+
+
+def _graph(file: ReleaseFile) -> list[str]:
+    if file.chunks is None and not file.deltas:
+        return [f"    file: {_file(file)}"]
+    lines = ["    file:", *(f"      {each}" for each in _file_fields(file))]
+    lines += [f'      chunks: "{file.chunks}"'] if file.chunks is not None else []
+    lines += ["      deltas:"] if file.deltas else []
+    for each in file.deltas:
+        lines.append(f'        - {{from: "{each.base}", sha256: "{each.sha256}", size: {each.size_bytes}}}')
+    return lines
 
 
 def _golden(file: GoldenSet) -> list[str]:

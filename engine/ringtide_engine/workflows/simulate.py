@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ringtide_contract.errors import InputError
+from ringtide_contract.ids import Digest
+from ringtide_engine.compile.manifests import make_manifest
 from ringtide_engine.judge.tally import SILENCE
 from ringtide_engine.judge.verdict import decide
 from ringtide_engine.load.desired import load_desired
@@ -147,7 +149,7 @@ def setting_of(state: DesiredState, name: str, question: Question, *, now: datet
             f"rollout {name} reaches no device: its placement's cohort is empty, or every device is pinned"
         )
     candidate = state.releases[case.view.model, rollout.candidate]
-    fetched = _fetched(resolution, rollout)
+    fetched = _fetched(state, resolution, rollout)
     step_s = max(int(state.fleet.ingest_interval.total_seconds()), 3600 if len(case.subjects) >= LARGE else 900)
     if question.days * 86_400 > MAX_STEPS * step_s:
         raise InputError(f"{question.days} days are more than {MAX_STEPS} steps of {step_s} s")
@@ -195,15 +197,15 @@ def _rollout(state: DesiredState, resolution: Resolution, name: str) -> Rollout:
     return rollout
 
 
-def _fetched(resolution: Resolution, rollout: Rollout) -> dict[str, int]:
-    """Return hardware class to the bytes that the candidate has and the stable release has not."""
+def _fetched(state: DesiredState, resolution: Resolution, rollout: Rollout) -> dict[str, int]:
+    """Return hardware class to the bytes that a device with the stable release fetches for the candidate."""
     found: dict[str, int] = {}
     for assignment in resolution.assignments:
         plan = assignment.rollout
         if assignment.placement == rollout.placement and plan is not None and plan.rollout == rollout.name:
-            has = _files(assignment.stable) if assignment.stable else {}
+            has = _files(assignment.stable) if assignment.stable else frozenset()
             hardware = resolution.classes[assignment.class_id].hardware_class
-            found[hardware] = sum(size for digest, size in _files(plan.candidate).items() if digest not in has)
+            found[hardware] = make_manifest(state.fleet, plan.candidate, state.hardware[hardware]).fetch_bytes(has)
     return found
 
 
@@ -212,10 +214,9 @@ def _zone(state: DesiredState, subject: Subject) -> str:
     return (zones.of(labels_of(state.devices[subject.device])) if zones else None) or "UTC"
 
 
-def _files(choice: Choice) -> dict[str, int]:
+def _files(choice: Choice) -> frozenset[Digest]:
     golden = choice.release.golden
-    files = (choice.variant.file,) if golden is None else (choice.variant.file, golden)
-    return {file.sha256: file.size_bytes for file in files}
+    return frozenset((choice.variant.file.sha256, *(() if golden is None else (golden.sha256,))))
 
 
 def _hurt(state: DesiredState, subjects: tuple[Subject, ...], only: str | None) -> Callable[[Subject], bool]:

@@ -12,6 +12,7 @@ from ringtide_engine.compile.plan import make_plan
 from ringtide_engine.compile.sides import Side
 from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.plan import Plan, PlanRow
+from ringtide_engine.model.releases import ReleaseDelta
 from ringtide_engine.resolve import resolve, rollout_units
 
 POLICY = Digest("1" * 64)
@@ -130,6 +131,18 @@ def test_an_artifact_that_a_device_has_is_not_fetched_again() -> None:
     plan = planned(base, replace(base, releases={**base.releases, key: again}))
     assert sum(each.now for each in plan.rows) == 12
     assert sum(each.fetch_bytes for each in plan.rows) == 0
+
+
+def test_a_device_that_runs_the_base_of_a_delta_fetches_the_delta() -> None:
+    base = desired_state()
+    old, new = base.releases["digits", "1.0.0"], base.releases["digits", "1.1.0"]
+    delta = ReleaseDelta(base=old.variants[0].file.sha256, sha256=Digest("d" * 64), size_bytes=700)
+    fp32 = replace(new.variants[0], file=replace(new.variants[0].file, deltas=(delta,)))
+    releases = {**base.releases, ("digits", "1.1.0"): replace(new, variants=(fp32, *new.variants[1:]))}
+    placements = {name: replace(each, release="1.1.0") for name, each in base.placements.items()}
+    plan = planned(replace(base, releases=releases), replace(base, releases=releases, placements=placements))
+    # Eight devices patch the fp32 graph that they run; the four small ones fetch int8; the golden set is another one.
+    assert sum(each.fetch_bytes for each in plan.rows) == 8 * 700 + 4 * 30_000 + 12 * 5_000
 
 
 # The digest: stable where nothing that was reviewed changes, and other where something does.

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from fakes.fleet_files import DIGITS, fleet_files
-from ringtide_contract.errors import InputError
+from ringtide_contract.errors import InputError, TransientError
 from ringtide_contract.ids import Digest, sha256
 from ringtide_contract.manifest import Budget, TensorSpec
 from ringtide_engine.adapters.artifact_stores import open_store
+from ringtide_engine.adapters.zstd_deltas import make_delta
 from ringtide_engine.compile.sbom import GraphFacts
 from ringtide_engine.demo import fleet
 from ringtide_engine.demo.releases import release_files
@@ -54,6 +55,8 @@ class Store:
         return f"memory:{sha256(content)}"
 
     def get(self, digest: Digest, limit: int) -> bytes:
+        if digest not in self.kept:
+            raise TransientError(f"{digest} is not here")
         return self.kept[digest]
 
 
@@ -86,6 +89,7 @@ def added(new: NewRelease, models: Files, store: Store, files: Mapping[str, byte
         models=models,
         check_sbom=lambda _: None,
         open_store=lambda _: store,
+        make_delta=make_delta,
     )
 
 
