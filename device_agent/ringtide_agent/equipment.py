@@ -6,6 +6,7 @@ from datetime import datetime
 from ringtide_agent.ports import (
     ArtifactSource,
     Clock,
+    Errand,
     InferenceService,
     Prober,
     PublicationSource,
@@ -37,6 +38,10 @@ class Ports:
     """What serves."""
     sink: ReportSink
     """Where reports go."""
+    polls: Errand
+    """Does the polls."""
+    pushes: Errand
+    """Does the pushes of reports."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
 """The reconcile loop: tend, poll, reconcile, serve, report, in this order, on every turn."""
 
 import logging
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Literal, TypeVar
 
 from ringtide_agent import publication_state as publication
@@ -17,10 +17,10 @@ from ringtide_agent.reconcile import Models
 from ringtide_agent.recovery import Entry, Found, recover
 from ringtide_agent.reporting import Ledger, Observation, due, write_report
 from ringtide_agent.serving import served_models
-from ringtide_agent.steps.pull import pull
-from ringtide_agent.steps.verify import Known, verify
+from ringtide_agent.steps.pull import Pulled, pull
+from ringtide_agent.steps.verify import Known, keep
 from ringtide_contract.acceptance import GROUND, Floor
-from ringtide_contract.errors import InputError, TransientError
+from ringtide_contract.errors import InputError, TransientError, TrustError
 from ringtide_contract.report import MAX_NOTE, Condition
 
 Outcome = Literal["converged", "not-converged", "refused"]
@@ -57,10 +57,13 @@ class Agent:
         recovered = recover(self._found())
         self._orders, self._floor, self._ledger = recovered.orders, recovered.floor, recovered.ledger
         self._barred, self._damage = recovered.barred, "; ".join(recovered.notes)
-        self._publication: publication.PublicationState = publication.Waiting(reason="no poll since the start")
+        self._standing: publication.Waiting | publication.Distrusting
+        self._standing = publication.Waiting(reason="no poll since the start")
+        self._publication: publication.PublicationState = self._standing
+        self._answered = self._barred
         self._known: Known | None = None
         self._hinted, self._polled_s = False, -publication.WAKE_GAP_S
-        self._push_tries, self._push_at_s = 0, 0
+        self._pushing, self._push_tries, self._push_at_s = False, 0, 0
         self._save_tries, self._save_at_s, self._save_trouble = 0, 0, ""
         self._shaped: tuple[ServedModel, ...] | None = None
         self._shape_tries, self._shape_at_s, self._shape_trouble = 0, 0, ""
@@ -83,6 +86,11 @@ class Agent:
         return self._shaped is not None and not self._shape_trouble
 
     @property
+    def awaits(self) -> bool:
+        """Whether the answer to a poll or a push is under way."""
+        return self._polling or self._pushing
+
+    @property
     def seen(self) -> Observation | None:
         """What the last turn saw; None before the first."""
         return self._seen
@@ -99,7 +107,7 @@ class Agent:
 
     def outcome(self) -> Outcome:
         """Say where the device stands."""
-        if isinstance(self._publication, publication.Distrusting):
+        if isinstance(self._standing, publication.Distrusting):
             return "refused"
         if self._orders is None or self._staleness(self._ports.clock.now()) is not None:
             return "not-converged"
@@ -107,7 +115,7 @@ class Agent:
 
     def at_rest(self) -> dict[str, str]:
         """Return why models do not run what the publication of this run asks; empty while that may change by itself."""
-        taken = self._known is not None and isinstance(self._publication, publication.Waiting)
+        taken = self._known is not None and isinstance(self._standing, publication.Waiting)
         if not taken or self._orders is None or self._staleness(self._ports.clock.now()) is not None:
             return {}
         return self._models.at_rest(self._orders)
@@ -131,52 +139,62 @@ class Agent:
             self._follow()  # before the poll: what is here serves, however long the network takes to answer
 
     def _poll(self, now: datetime) -> None:
-        if self._barred:
+        if self._barred or not (self._polling or self._begin_poll(now)):
             return
-        state, now_s = self._publication, self._now_s()
+        ports = self._ports
+        question = partial(pull, ports.source, ports.trust, self._settings, floor=self._floor, known=self._known)
+        try:
+            pulled = ports.polls.ask(partial(question, now=now))
+        except TransientError as error:
+            self._publish(self._missed(error))
+            return
+        if pulled is not None:
+            self._publish(publication.Opened(commit=pulled.commit))
+            self._publish(self._judged(pulled))
+
+    @property
+    def _polling(self) -> bool:
+        return self._publication is not self._standing
+
+    def _begin_poll(self, now: datetime) -> bool:
+        now_s = self._now_s()
         hinted = self._hinted and now_s - self._polled_s >= publication.WAKE_GAP_S
-        if not isinstance(state, publication.Waiting | publication.Distrusting) or (
-            now_s < state.next_s and not hinted
-        ):
-            return
+        if now_s < self._standing.next_s and not hinted:
+            return False
         self._hinted, self._polled_s = False, now_s
-        missed = state.missed if isinstance(state, publication.Waiting) else 0
-        next_s = publication.next_poll_s(now_s, self._settings.poll_interval_s, 0, self._chance())
-        retry_s = publication.next_poll_s(now_s, self._settings.poll_interval_s, missed + 1, self._chance())
         ground = self._clock_floor()
         if now < ground:
             reason = f"the clock says {now:%Y-%m-%d %H:%M}, but it is {ground:%Y-%m-%d %H:%M} at least"
-            self._publish(publication.ClockBehind(reason=reason, next_s=next_s))
-            return
+            self._publish(publication.ClockBehind(reason=reason, next_s=self._next_s(0)))
+            return False
         self._publish(publication.PollDue())
-        with ExitStack() as stack:
-            opened = pull(self._ports.source, stack, retry_s=retry_s)
-            if isinstance(opened, publication.Missed):
-                self._publish(opened)
-                return
-            event, snapshot = opened
-            self._publish(event)
-            verified = verify(
-                self._ports.trust,
-                self._ports.store,
-                self._settings,
-                snapshot,
-                floor=self._floor,
-                known=self._known,
-                now=now,
-                next_s=next_s,
-                retry_s=retry_s,
-            )
-        if isinstance(verified, tuple):
-            taken, self._known = verified
-            self._orders, self._floor = taken.orders, taken.floor
-            self._publish(taken)
-            return
-        if isinstance(verified, publication.Missed | publication.Untrusted):
+        return True
+
+    def _judged(self, pulled: Pulled) -> publication.PublicationEvent:
+        verdict, next_s = pulled.verdict, self._next_s(0)
+        if verdict is None:
+            return publication.Unchanged(next_s=next_s)
+        if isinstance(verdict, TrustError):
             self._ports.source.pass_over()
-        if isinstance(verified, publication.Missed):
+            return publication.Untrusted(rule=verdict.rule, reason=str(verdict), next_s=next_s)
+        if isinstance(verdict, TransientError):
+            self._ports.source.pass_over()
+            return self._missed(verdict)
+        try:
+            keep(self._ports.store, verdict, self._floor)
+        except TransientError as error:
             self._floor = recover(self._found()).floor  # the disk may have failed between the floor and the orders
-        self._publish(verified)
+            return self._missed(error)
+        self._known, self._orders, self._floor = verdict.known, verdict.orders, verdict.floor
+        return publication.Taken(orders=verdict.orders, floor=verdict.floor, next_s=next_s)
+
+    def _missed(self, error: TransientError) -> publication.Missed:
+        before = self._standing
+        missed = before.missed if isinstance(before, publication.Waiting) else 0
+        return publication.Missed(reason=str(error), next_s=self._next_s(missed + 1))
+
+    def _next_s(self, missed: int) -> int:
+        return publication.next_poll_s(self._now_s(), self._settings.poll_interval_s, missed, self._chance())
 
     def _reconcile(self, now: datetime) -> None:
         self._models.reconcile(self._orders, self._staleness(now), now)
@@ -190,7 +208,7 @@ class Agent:
             orders=self._orders, conditions=self._conditions(now), models=self._models.report(self._orders)
         )
         self._seen = seen
-        if self._now_s() >= self._save_at_s:
+        if self._answered and self._now_s() >= self._save_at_s:  # a start alone is no news
             if due(self._ledger, seen, self._settings, now):
                 self._save(write_report(self._ledger, seen, self._settings, now))
             elif self._save_trouble:
@@ -210,16 +228,25 @@ class Agent:
             self._ledger, self._save_tries, self._save_trouble = ledger, 0, ""
 
     def _push(self) -> None:
+        given = self._ledger.outbox
         try:
-            self._ports.sink.push(self._settings.device, self._ledger.outbox)
+            taken = self._ports.pushes.ask(lambda: self._pushed(given))
         except TransientError as error:
-            self._push_at_s = self._now_s() + pause_s(self._push_tries)
+            self._pushing, self._push_at_s = False, self._now_s() + pause_s(self._push_tries)
             self._push_tries += 1
             _log.warning("reports stay in the outbox: %s", error)
             return
-        self._push_tries = 0
-        self._ledger = self._ledger.emptied()  # a disk that does not take this costs the same push again, no report
-        self._save(self._ledger)
+        self._pushing = taken is None
+        if taken is not None:
+            self._push_tries = 0
+            self._ledger = self._ledger.without(taken)  # a disk that does not take this costs the same push again
+            self._save(self._ledger)
+            if self._ledger.outbox:  # made meanwhile
+                self._push()
+
+    def _pushed(self, reports: Mapping[int, bytes]) -> frozenset[int]:
+        self._ports.sink.push(self._settings.device, reports)
+        return frozenset(reports)
 
     def _shape(self) -> None:
         quarantine = None if self._orders is None else self._orders.quarantine
@@ -244,7 +271,9 @@ class Agent:
 
     def _publish(self, event: publication.PublicationEvent) -> None:
         before = self._publication
-        self._publication = publication.advance(before, event)
+        self._publication = after = publication.advance(before, event)
+        if isinstance(after, publication.Waiting | publication.Distrusting):
+            self._standing, self._answered = after, True
         if isinstance(event, publication.Taken | publication.Untrusted | publication.Missed | publication.ClockBehind):
             names = type(before).__name__, type(event).__name__, type(self._publication).__name__
             _log.info("publication: %s + %s -> %s: %s", *names, self._publication.reason)
@@ -255,7 +284,7 @@ class Agent:
     def _staleness(self, now: datetime) -> Staleness | None:
         if now < self._clock_floor():
             return "clock"
-        state, orders = self._publication, self._orders
+        state, orders = self._standing, self._orders
         expired = isinstance(state, publication.Distrusting) and state.rule in publication.EXPIRED_RULES
         if orders is not None and (expired or now > orders.not_after or _older(orders.floor, self._floor)):
             return "stale"
@@ -263,7 +292,7 @@ class Agent:
 
     def _conditions(self, now: datetime) -> tuple[Condition, ...]:
         found: dict[str, str] = {}
-        staleness, state = self._staleness(now), self._publication
+        staleness, state = self._staleness(now), self._standing
         if staleness == "stale":
             found["stale"] = "the publication has expired; it keeps serving and installs nothing new"
         if staleness == "clock":

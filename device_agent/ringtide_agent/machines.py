@@ -25,8 +25,8 @@ finished first. Shadowing before the switch is left out: probation compares with
 _PUBLICATION = """## The publication
 
 `Waiting → Pulling → Verifying → Waiting`, once for the device. A refused publication changes nothing that was accepted
-before it. A poll lasts at most as long as the source allows itself (`fetch_deadline_s`); while it gets no answer the
-pause doubles up to an hour.
+before it. A poll goes on beside the loop, and lasts at most as long as the source allows itself (`fetch_deadline_s`); until
+it ends, what the last one found holds. While polls get no answer the pause between them doubles up to an hour.
 """
 
 _RECOVERY = """## After a restart

@@ -1,10 +1,10 @@
 """What the agent needs of the world, by role. Adapters translate every failure into one of the three families."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from ringtide_contract.acceptance import Floor
 from ringtide_contract.errors import InputError
@@ -12,6 +12,8 @@ from ringtide_contract.ids import DeviceId, Digest
 from ringtide_contract.manifest import Manifest
 from ringtide_contract.report import Counters
 from ringtide_contract.trust_policy import TrustPolicy
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -54,6 +56,16 @@ class PublicationSource(Protocol):
 
     def pass_over(self) -> None:
         """What was shown last was refused or broke off: show another source's next time, where there is one."""
+
+
+class Errand(Protocol):
+    """Work that may take minutes, done beside the loop, one piece at a time."""
+
+    def ask(self, work: Callable[[], T]) -> T | None:
+        """Return what came of the work under way, once, or raise what it raised; None until it is done.
+
+        Where nothing is under way, begin `work`. Every piece must be of one kind, and bounded in time by itself.
+        """
 
 
 class Trust(Protocol):
@@ -228,7 +240,7 @@ class ReportSink(Protocol):
     """Takes sealed reports to the reports repository."""
 
     def push(self, device: DeviceId, reports: Mapping[int, bytes]) -> None:
-        """Commit reports, by number, to the device's own ref.
+        """Commit reports, by number, to the device's own ref; those the remote has already cost nothing.
 
         Raises:
             TransientError: Unreachable, or refused; nothing is lost, the reports stay in the outbox.

@@ -1,7 +1,7 @@
 """What the device says of itself, when it says it, and the outbox that keeps it until somebody has taken it."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -90,9 +90,10 @@ class Ledger:
             outbox=reports,
         )
 
-    def emptied(self) -> "Ledger":
-        """Return the ledger after everything in the outbox was taken."""
-        return replace(self, outbox=MappingProxyType({}))
+    def without(self, taken: Collection[int]) -> "Ledger":
+        """Return the ledger after reports of the outbox were taken."""
+        left = {number: sealed for number, sealed in self.outbox.items() if number not in taken}
+        return replace(self, outbox=MappingProxyType(left))
 
     def encode(self) -> bytes:
         """Write the ledger for the journal."""

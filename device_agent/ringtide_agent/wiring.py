@@ -14,9 +14,11 @@ from pathlib import Path
 from ringtide_agent import __version__
 from ringtide_agent.adapters.artifact_fetch import ArtifactFetcher
 from ringtide_agent.adapters.artifact_stream import ArtifactStore
+from ringtide_agent.adapters.background_errand import BackgroundErrand
 from ringtide_agent.adapters.background_fetch import BackgroundFetch
 from ringtide_agent.adapters.disk_store import DiskStore
 from ringtide_agent.adapters.folder_store import FolderStore
+from ringtide_agent.adapters.git_reports import DEADLINE_S as PUSH_DEADLINE_S
 from ringtide_agent.adapters.git_reports import GitReports
 from ringtide_agent.adapters.git_session import GitAccess
 from ringtide_agent.adapters.git_source import GitSource
@@ -89,19 +91,24 @@ def running(configuration: Configuration) -> Iterator[Running]:
         service = WorkerProcess(
             configuration.serve_host, configuration.serve_port, readable=(str(configuration.state_dir / "blobs"),)
         )
+        sources = tuple(publication_sources(configuration).values())
+        polls = BackgroundErrand("poll", most_s=2 * configuration.fetch_deadline_s * len(sources), wake=clock.wake)
+        pushes = BackgroundErrand("push", most_s=2 * PUSH_DEADLINE_S, wake=clock.wake)
         try:
             ports = Ports(
                 clock=clock,
-                source=InOrder(tuple(publication_sources(configuration).values())),
+                source=InOrder(sources),
                 trust=TufTrust(str(configuration.trust_dir)),
                 store=store,
                 artifacts=_artifacts(configuration, store, clock.wake),
                 prober=ProbeProcess(),
                 service=service,
                 sink=GitReports(configuration.reports, str(configuration.state_dir / "git")),
+                polls=polls,
+                pushes=pushes,
             )
             # Jitter spreads load; nothing rests on its quality.
-            agent = Agent(ports, settings, random.random, lambda: _beat(agent, notifier))
+            agent = Agent(ports, settings, random.random, lambda: _beat(agent, notifier, (polls, pushes)))
             metrics = None
             if configuration.metrics_file is not None:
                 metrics = TextMetrics(configuration.metrics_file, configuration.fleet, configuration.device)
@@ -120,13 +127,16 @@ def running(configuration: Configuration) -> Iterator[Running]:
                 )
         finally:
             notifier.stopping()
+            for errand in (polls, pushes):
+                errand.stop()
             service.stop()
 
 
-def _beat(agent: Agent, notifier: Notifier) -> None:
+def _beat(agent: Agent, notifier: Notifier, errands: tuple[BackgroundErrand, ...]) -> None:
     if agent.serves:
         notifier.ready()
-    notifier.alive()
+    if not any(errand.is_stuck for errand in errands):
+        notifier.alive()
 
 
 def _tell(agent: Agent, notifier: Notifier, metrics: TextMetrics | None, clock: SystemClock) -> None:

@@ -1,15 +1,16 @@
 """The agent's other ports for tests; each can inject a failure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from fakes.agent_store import MemoryStore
 from fakes.publication import BUNDLE_PATH, FLEET, HARDWARE_CLASS, START, Publisher, artifact_content, trust_policy
 from ringtide_agent.equipment import Ports, Settings
 from ringtide_agent.loop import Agent
-from ringtide_agent.ports import ProbeFailure, ProbeResult, ServedModel, ServedRelease, Snapshot, Store
+from ringtide_agent.ports import Errand, ProbeFailure, ProbeResult, ServedModel, ServedRelease, Snapshot, Store
 from ringtide_contract.errors import RingtideError, TransientError, TrustError
 from ringtide_contract.ids import DeviceId, Digest, sha256
 from ringtide_contract.keys import generate
@@ -18,6 +19,7 @@ from ringtide_contract.report import Counters, Report, open_report
 from ringtide_contract.sketch import EMPTY
 from ringtide_contract.trust_policy import TrustPolicy
 
+T = TypeVar("T")
 DEVICE = DeviceId("crane-07")
 DEVICE_KEY = generate()
 
@@ -184,6 +186,35 @@ class FakeSink:
         ]
 
 
+class AtOnce:
+    """Does errands on the spot."""
+
+    def ask(self, work: Callable[[], T]) -> T | None:
+        return work()
+
+
+class Later:
+    """Does an errand when the test says so."""
+
+    def __init__(self) -> None:
+        self._work: Callable[[], object] | None = None
+        self._end: Callable[[], object] | None = None
+        self.begun = 0
+
+    def ask(self, work: Callable[[], T]) -> T | None:
+        if self._end is not None:
+            end, self._end, self._work = self._end, None, None
+            return end()  # type: ignore[return-value]
+        if self._work is None:
+            self._work, self.begun = work, self.begun + 1
+        return None
+
+    def finish(self) -> None:
+        """Do what is under way; the next question gets its answer."""
+        assert self._work is not None
+        self._end = self._work
+
+
 class World:
     """One device with everything around it."""
 
@@ -203,6 +234,8 @@ class World:
             version="0.1.0",
             built_at=START - timedelta(days=30),
         )
+        self.polls: Errand = AtOnce()
+        self.pushes: Errand = AtOnce()
         self.agent = self.start()
 
     def start(self, other_store: Store | None = None) -> Agent:
@@ -217,6 +250,8 @@ class World:
             prober=self.prober,
             service=self.service,
             sink=self.sink,
+            polls=self.polls,
+            pushes=self.pushes,
         )
         self.agent = Agent(ports, self.settings, lambda: 0.5)
         return self.agent

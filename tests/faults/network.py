@@ -85,7 +85,8 @@ def broken(_scene: Scene | None, folder: Path, what: Break) -> Outcome:
         losses = serves(scene, agent)
         time.sleep(BROKEN_S)
         losses = losses or serves(scene, agent) or is_whole(device)
-        if not losses and not arrived(scene, device) and not _NAMED[what.place].search(agent.said()):
+        said = what.fault == "delay" or arrived(scene, device) or _NAMED[what.place].search(agent.said())
+        if not losses and not said:  # a delay is borne, and needs no words
             losses = [f"it does not say what is wrong: {agent.said()[-600:]}"]
         if not losses and what.place == "store" and "Faltered" in agent.said() and not _reported(device):
             losses = ["nothing of it was reported"]

@@ -5,6 +5,7 @@ It reads one order from standard input, sets its own limits, and answers in fram
 here is a cache: whatever is wrong with it, it is thrown away and fetched again.
 """
 
+import ctypes
 import json
 import os
 import resource
@@ -25,6 +26,7 @@ KEPT_REPORTS = 64
 """Reports in the tree of a device's ref, the ones just given always among them; the history keeps the rest."""
 
 _HEAD = "refs/ringtide/head"
+_PR_SET_PDEATHSIG = 1
 
 
 class FailedError(Exception):
@@ -62,6 +64,9 @@ def _limit(limits: Mapping[str, int]) -> None:
     # Should the supervisor die, nobody else ends a git process that waits for a silent server.
     signal.signal(signal.SIGALRM, _end_group)
     signal.alarm(limits["seconds"])
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGALRM)
+    if os.getppid() != limits["parent"]:
+        os.killpg(0, signal.SIGKILL)
 
 
 def _end_group(_number: int, _frame: FrameType | None) -> None:

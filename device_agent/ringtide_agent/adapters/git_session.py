@@ -150,6 +150,7 @@ class GitSession:
             "seconds": int(deadline_s) + 5,
             "folder": FOLDER_BYTES,
             "files": FOLDER_FILES,
+            "parent": os.getpid(),
         }
         self._order = {**order, "url": access.url, "limits": limits}
 

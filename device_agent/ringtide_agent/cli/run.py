@@ -70,7 +70,13 @@ def run(source: Source, metrics_file: str | None) -> None:
 
 @click.command()
 @config_options
-@click.option("--wait", type=click.FloatRange(0, 86400), default=300, show_default=True, help="Seconds at most.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(0, 86400),
+    default=300,
+    show_default=True,
+    help="Seconds at most; a poll under way is heard out.",
+)
 def once(source: Source, wait: float) -> int:
     """Reconcile until everything asked for runs and is confirmed, or cannot be by waiting.
 
@@ -81,7 +87,8 @@ def once(source: Source, wait: float) -> int:
         while True:
             outcome = agent.agent.once()
             resting = agent.agent.at_rest()
-            if outcome != "not-converged" or resting or driver.stop() or agent.clock.monotonic_s() >= end:
+            is_over = outcome != "not-converged" or resting or agent.clock.monotonic_s() >= end
+            if driver.stop() or (is_over and not agent.agent.awaits):
                 break
             agent.clock.sleep(1.0)
     for model, reason in resting.items():

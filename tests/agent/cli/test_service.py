@@ -6,7 +6,8 @@ import os
 import socket
 import stat
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,7 @@ def test_a_running_agent_says_that_it_is_ready_and_alive_and_how_it_stands(
             assert "WATCHDOG=1" not in supervisor.wait_for("READY=1")
             supervisor.wait_for("STATUS=no publication yet; trust-refused")
             supervisor.wait_for("WATCHDOG=1")
+            _until(lambda: 'condition{type="trust-refused"} 1' in metrics.read_text())
         finally:
             process.terminate()
         supervisor.wait_for("STOPPING=1")
@@ -172,7 +174,7 @@ def test_a_running_agent_says_that_it_is_ready_and_alive_and_how_it_stands(
 
 
 @pytest.mark.slow
-def test_a_loop_that_is_stuck_in_a_poll_starves_the_watchdog(tmp_path: Path, supervisor: Supervisor) -> None:
+def test_a_silent_source_keeps_neither_the_loop_nor_the_end_waiting(tmp_path: Path, supervisor: Supervisor) -> None:
     device = Device(_made(tmp_path / "device"))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(60)
@@ -181,13 +183,32 @@ def test_a_loop_that_is_stuck_in_a_poll_starves_the_watchdog(tmp_path: Path, sup
         command = device.command("run", "--config", f"{device.state}/agent.toml")
         with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
             try:
-                supervisor.wait_for("READY=1")
                 connection, _ = silent.accept()
-                supervisor.heard(2)
-                assert supervisor.heard(4) == []
+                supervisor.wait_for("STATUS=no publication yet")
+                supervisor.heard()
+                for _ in range(3):
+                    supervisor.wait_for("WATCHDOG=1")
+                (git,) = [child for child in _children(process.pid) if "git_child" in _command(child)]
+                others = [git, *_children(git)]
+                process.terminate()
+                assert process.wait(30) == 0
+                _until(lambda: not any(_command(child) for child in others))
                 connection.close()
             finally:
                 process.kill()
+
+
+def _children(process: int) -> list[int]:
+    tasks = Path(f"/proc/{process}/task").iterdir()
+    return [int(word) for task in tasks for word in (task / "children").read_text().split()]
+
+
+def _command(process: int) -> str:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+        return "" if state == "Z" else Path(f"/proc/{process}/cmdline").read_text()
+    except OSError:
+        return ""
 
 
 def test_the_figures_are_those_of_the_device_and_the_file_is_replaced_whole(world: World, tmp_path: Path) -> None:
@@ -240,6 +261,13 @@ def test_status_in_json_has_what_people_see(tmp_path: Path) -> None:
     assert f"{seen['fleet']}/{seen['device']}" in shown
     assert all(f"{item['type']}: {item['note']}" in shown for item in seen["conditions"])
     assert os.path.isdir(device.state)
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def _made(folder: Path) -> Path:
