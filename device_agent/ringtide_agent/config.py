@@ -20,6 +20,7 @@ from ringtide_agent.adapters.config_layers import (
     variable,
 )
 from ringtide_agent.adapters.git_session import GitAccess
+from ringtide_agent.adapters.s3_store import S3Access
 from ringtide_agent.adapters.web import Tls
 from ringtide_agent.adapters.web_mirror import PREFIX, MirrorAccess
 from ringtide_contract.errors import InputError
@@ -39,11 +40,12 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "publication": {"url": _REQUIRED, "fallbacks": [], "branch": "published", **_ACCESS},
     "reports": {"url": _REQUIRED, **_ACCESS},
     "artifacts": {
-        "schemes": ["https", "file"],
+        "schemes": ["https", "file", "s3"],
         "tls_certificate": None,
         "tls_key": None,
         "tls_authority": None,
     },
+    "s3": {"endpoint": None, "region": "us-east-1", "credentials_file": None, "credentials_url": None},
     "poll": {"interval_s": 300},
     "report": {"interval_s": 3600, "max_silence_s": 86400},
     "serve": {"host": "127.0.0.1", "port": 8080},
@@ -60,7 +62,7 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "limits": {"fetch_deadline_s": 300, "disk_reserve_mib": 32, "least_rate_bytes_s": 4096, "most_rate_kib_s": 0},
 }
 
-_ARTIFACT_SCHEMES = ("https", "http", "file")
+_ARTIFACT_SCHEMES = ("https", "http", "file", "s3")
 
 KNOWN: Mapping[str, Mapping[str, type]] = {
     table: {key: str if value is None or value is _REQUIRED else type(value) for key, value in values.items()}
@@ -136,6 +138,8 @@ class Configuration:
     """Schemes of artifact addresses that are used."""
     artifact_tls: TlsFiles
     """Files for `https` artifact sources."""
+    s3: S3Access
+    """How S3-compatible stores are reached."""
     poll_interval_s: int
     """Seconds between polls."""
     report_interval_s: int
@@ -235,6 +239,7 @@ def configuration(given: Inputs) -> Configuration:
         reports=_access(given, "reports"),
         artifact_schemes=_schemes(given),
         artifact_tls=_tls(given.values["artifacts"]),
+        s3=_s3(given),
         poll_interval_s=_within(given, "poll", "interval_s", 1, 86_400),
         report_interval_s=_within(given, "report", "interval_s", 1, 86_400),
         max_silence_s=_within(given, "report", "max_silence_s", 1, 7 * 86_400),
@@ -274,6 +279,22 @@ def _schemes(given: Inputs) -> tuple[str, ...]:
         if not schemes or len(schemes) != len(named):
             raise InputError(f"takes some of {', '.join(_ARTIFACT_SCHEMES)}, not {named!r}")
         return schemes
+
+
+def _s3(given: Inputs) -> S3Access:
+    values = given.values["s3"]
+    endpoint = values["endpoint"] or f"https://s3.{values['region']}.amazonaws.com"
+    for key, url in (("endpoint", endpoint), ("credentials_url", values["credentials_url"] or "https:")):
+        with _at(given, "s3", key):
+            if not url.startswith("https:") and "http" not in _schemes(given):
+                raise InputError("takes an https:// address; others only where artifacts.schemes lists http")
+    with _at(given, "s3", "region" if values["endpoint"] is None else "endpoint"):
+        return S3Access(
+            endpoint=endpoint,
+            region=values["region"],
+            credentials_file=values["credentials_file"],
+            credentials_url=values["credentials_url"],
+        )
 
 
 def _hints(given: Inputs) -> Hints:

@@ -115,8 +115,14 @@ interval_s = {enrolment.report_interval_s}  # of counters alone; a change of sta
 port = {enrolment.serve_port}
 
 [artifacts]
-# schemes = ["https", "file"]  # "http" can be added: artifacts are checked by digest, but anybody sees what runs here
+# schemes = ["https", "file", "s3"]  # "http" can be added: artifacts are checked by digest, but anybody sees what runs here
 # tls_certificate, tls_key, tls_authority as above
+
+[s3]
+# endpoint = "https://minio.example.org"  # of an S3-compatible store; without one, AWS in the region
+# region = "us-east-1"
+# credentials_file = "/var/lib/ringtide/s3.json"  # AccessKeyId and SecretAccessKey as JSON, 0600; without, unsigned
+# credentials_url = "https://keys.example.org/s3"  # instead: an address that lends such a key for a while
 
 [metrics]
 # file = "/var/lib/prometheus/node-exporter/ringtide.prom"  # for node_exporter's textfile collector

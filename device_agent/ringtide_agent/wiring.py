@@ -5,7 +5,7 @@ import os
 import random
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,11 +13,9 @@ from pathlib import Path
 
 from ringtide_agent import __version__
 from ringtide_agent.adapters.artifact_fetch import ArtifactFetcher
-from ringtide_agent.adapters.artifact_stream import ArtifactStore
 from ringtide_agent.adapters.background_errand import BackgroundErrand
 from ringtide_agent.adapters.background_fetch import BackgroundFetch
 from ringtide_agent.adapters.disk_store import DiskStore
-from ringtide_agent.adapters.folder_store import FolderStore
 from ringtide_agent.adapters.git_reports import DEADLINE_S as PUSH_DEADLINE_S
 from ringtide_agent.adapters.git_reports import GitReports
 from ringtide_agent.adapters.git_session import GitAccess
@@ -30,8 +28,8 @@ from ringtide_agent.adapters.text_metrics import TextMetrics
 from ringtide_agent.adapters.tuf_trust import TufTrust
 from ringtide_agent.adapters.web import Tls
 from ringtide_agent.adapters.web_mirror import MirrorAccess, WebMirror
-from ringtide_agent.adapters.web_store import WebStore
 from ringtide_agent.adapters.worker_process import WorkerProcess
+from ringtide_agent.artifact_wiring import artifact_sources
 from ringtide_agent.config import Configuration, Hints
 from ringtide_agent.equipment import Ports, Settings
 from ringtide_agent.loop import Agent
@@ -100,7 +98,7 @@ def running(configuration: Configuration) -> Iterator[Running]:
                 source=InOrder(sources),
                 trust=TufTrust(str(configuration.trust_dir)),
                 store=store,
-                artifacts=_artifacts(configuration, store, clock.wake),
+                artifacts=_artifacts(configuration, store, clock),
                 prober=ProbeProcess(),
                 service=service,
                 sink=GitReports(configuration.reports, str(configuration.state_dir / "git")),
@@ -210,6 +208,7 @@ def key_files(configuration: Configuration) -> tuple[Path, ...]:
         *(access.tls.key if isinstance(access, MirrorAccess) else access.tls_key for access in accesses),
         *(access.ssh_key for access in accesses if isinstance(access, GitAccess)),
         configuration.artifact_tls.key,
+        configuration.s3.credentials_file,
         *hinted,
     )
     return (configuration.key_file, *sorted({Path(name) for name in named if name is not None}))
@@ -221,24 +220,17 @@ def _require_own(folder: Path) -> None:
         raise InputError(f"{folder} belongs to user {owner}, not to root. fix: systemctl start ringtide-agent")
 
 
-def artifact_sources(schemes: Sequence[str]) -> dict[str, ArtifactStore]:
-    """Return what opens artifacts, by scheme of their address."""
-    web = WebStore(schemes)
-    stores: Mapping[str, ArtifactStore] = {"https": web, "http": web, "file": FolderStore()}
-    return {scheme: stores[scheme] for scheme in schemes}
-
-
-def _artifacts(configuration: Configuration, store: DiskStore, wake: Callable[[], None]) -> BackgroundFetch:
+def _artifacts(configuration: Configuration, store: DiskStore, clock: SystemClock) -> BackgroundFetch:
     files = configuration.artifact_tls
     fetcher = ArtifactFetcher(
         store,
-        sources=artifact_sources(configuration.artifact_schemes),
+        sources=artifact_sources(configuration, clock.now),
         tls=Tls(authority=files.authority, certificate=files.certificate, key=files.key),
         least_rate_bytes_s=configuration.least_rate_bytes_s,
         most_rate_bytes_s=configuration.most_rate_bytes_s,
         reserve_bytes=configuration.disk_reserve_bytes,
     )
-    return BackgroundFetch(fetcher, wake=wake)
+    return BackgroundFetch(fetcher, wake=clock.wake)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 Diet: everything, imported inside the functions, so that a verb loads what it uses and `--help` loads nothing.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -145,11 +146,11 @@ def store(address: str) -> "ArtifactStore":
     """Return the artifact store at `address`.
 
     Raises:
-        InputError: The address is neither `file://`, `http://` nor `https://`.
+        InputError: The address is none of a store.
     """
     from ringtide_engine.adapters.artifact_stores import open_store
 
-    return open_store(address)
+    return open_store(address, os.environ, clock().now)
 
 
 def model_files() -> "ModelFiles":

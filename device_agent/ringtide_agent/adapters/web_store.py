@@ -63,7 +63,9 @@ class WebStore:
                 if response.status in (429, 503):
                     self._closed_until_s[host] = time.monotonic() + _retry_after_s(response)
                 return response
-            uri = urljoin(uri, location)
+            before, uri = urlsplit(uri), urljoin(uri, location)
+            if urlsplit(uri)[:2] != before[:2]:  # another server is told nothing that was meant for this one
+                headers = {name: value for name, value in headers.items() if name == "Range"}
             if urlsplit(uri).scheme not in self._schemes:
                 raise BrokenOffError("redirects to an address that may not be used")
         raise BrokenOffError(f"more than {MAX_REDIRECTS} redirections")

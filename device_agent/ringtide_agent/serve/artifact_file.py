@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from ringtide_contract.artifact import Artifact
 from ringtide_contract.errors import InputError
 from ringtide_contract.ids import sha256
-from ringtide_contract.artifact import Artifact
 
 
 def read_artifact(artifact: Artifact, files: Mapping[str, str]) -> bytes:

@@ -1,4 +1,4 @@
-"""Artifact stores: folders and web servers that hold files at `<address>/<sha256>`."""
+"""Artifact stores by their address; folders and web servers hold files at `<address>/<sha256>`."""
 
 import hashlib
 import http.client
@@ -7,28 +7,30 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from ringtide_contract.errors import InputError, TransientError, TrustError
+from ringtide_contract.errors import InputError, TransientError
 from ringtide_contract.ids import Digest, sha256
+from ringtide_engine.adapters.bounded_requests import DOWNLOAD_LIMIT_S, HTTP_LIMIT_S, checked
 from ringtide_engine.ports import ArtifactStore
-
-HTTP_LIMIT_S = 60
-"""A web server that is silent for a minute is gone."""
-
-DOWNLOAD_LIMIT_S = 900
-"""A quarter of an hour for one file: a server that drips byte by byte never falls silent."""
 
 _CHUNK = 1 << 20
 
 
-def open_store(address: str) -> ArtifactStore:
+def open_store(address: str, environment: Mapping[str, str], now: Callable[[], datetime]) -> ArtifactStore:
     """Return the store at `address`.
 
+    Args:
+        address: Where it is.
+        environment: May hold what a store asks for.
+        now: Returns the present, which signed requests name.
+
     Raises:
-        InputError: The address is neither `file://`, `http://` nor `https://`.
+        InputError: The address is none of a store.
     """
     try:
         parts = urlsplit(address)
@@ -39,7 +41,11 @@ def open_store(address: str) -> ArtifactStore:
         return FolderStore(Path(unquote(parts.path)))
     if parts.scheme in ("http", "https") and host:
         return WebStore(address.rstrip("/"))
-    raise InputError(f"{address!r} is not an artifact store: file:///folder, http:// or https://")
+    if parts.scheme == "s3" and host:
+        from ringtide_engine.adapters.s3_store import S3Store  # here: most fleets have none
+
+        return S3Store(address, environment, now)
+    raise InputError(f"{address!r} is not an artifact store: file:///folder, https://, http:// or s3://bucket")
 
 
 class FolderStore:
@@ -78,7 +84,7 @@ class FolderStore:
                 content = file.read(limit + 1)
         except OSError as error:
             raise TransientError(f"the store {self._folder} does not give {digest}: {error.strerror}") from error
-        return _checked(content, digest, limit)
+        return checked(content, digest, limit)
 
 
 class WebStore:
@@ -123,7 +129,7 @@ class WebStore:
             raise TransientError(f"the store {self._address} does not give {digest}: {error}") from error
         if len(content) <= limit and announced.isascii() and announced.isdigit() and len(content) < int(announced):
             raise TransientError(f"the store {self._address} broke off {digest} after {len(content)} bytes")
-        return _checked(content, digest, limit)
+        return checked(content, digest, limit)
 
 
 def _read(answer: Any, most: int, deadline: float) -> bytes:
@@ -134,14 +140,6 @@ def _read(answer: Any, most: int, deadline: float) -> bytes:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{len(content)} bytes in {DOWNLOAD_LIMIT_S} s are too few")
     return bytes(content)
-
-
-def _checked(content: bytes, digest: Digest, limit: int) -> bytes:
-    if len(content) > limit:
-        raise TrustError("STORE-SIZE", f"{digest} is larger than the {limit} bytes it should have")
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise TrustError("STORE-DIGEST", f"the store gives other bytes than {digest} names")
-    return content
 
 
 def _write(path: Path, content: bytes) -> None:

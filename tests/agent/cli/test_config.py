@@ -60,6 +60,7 @@ def test_the_commented_lines_are_the_defaults(tmp_path: Path) -> None:
         "least_",
         "most_rate",
         "fallbacks",
+        "region",
     )
     shown = GOOD
     for line in lines:
@@ -130,8 +131,13 @@ def test_hints_are_configured_by_their_host(tmp_path: Path) -> None:
         (
             "[artifacts]",
             '[artifacts]\nschemes = ["ftp"]',
-            "agent.toml:3\\d: artifacts.schemes: takes some of https, http, file, not",
+            "agent.toml:3\\d: artifacts.schemes: takes some of https, http, file, s3, not",
         ),
+        ("[s3]", '[s3]\nendpoint = "http://s3.lan"', "s3.endpoint: takes an https:// address; others only where"),
+        ("[s3]", '[s3]\nendpoint = "https://u:secret@s3.lan"', "s3.endpoint: .* is not an endpoint like"),
+        ("[s3]", '[s3]\nregion = "eu/1"', "s3.region: 'eu/1' is not a region"),
+        ("[s3]", '[s3]\ncredentials_url = "http://keys.lan"', "s3.credentials_url: takes an https:// address"),
+        ("[s3]", '[s3]\ncredentials_url = "https://k"\ncredentials_file = "/k"', "not from both"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, before: str, after: str, message: str) -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from ringtide_agent.adapters import artifact_fetch
 from ringtide_agent.adapters.artifact_fetch import ArtifactFetcher, Throttle
-from ringtide_agent.wiring import artifact_sources
+from ringtide_agent.adapters.folder_store import FolderStore
+from ringtide_agent.adapters.web_store import WebStore
 from ringtide_contract.errors import TransientError, TrustError
 from ringtide_contract.ids import Digest, sha256
 
@@ -119,7 +120,9 @@ def shelf(tmp_path: Path) -> Shelf:
 
 
 def fetcher(shelf: Shelf, **options: Any) -> ArtifactFetcher:
-    return ArtifactFetcher(shelf, **{"sources": artifact_sources(("file", "http")), "reserve_bytes": 0, **options})
+    return ArtifactFetcher(
+        shelf, **{"sources": {"file": FolderStore(), "http": WebStore(("http",))}, "reserve_bytes": 0, **options}
+    )
 
 
 def local(tmp_path: Path, content: bytes, name: str = "a model.onnx") -> str:

@@ -11,6 +11,7 @@ from ringtide_contract.errors import InputError, TransientError
 from ringtide_contract.ids import Digest, sha256
 from ringtide_contract.manifest import Budget, TensorSpec
 from ringtide_engine.adapters.artifact_stores import open_store
+from ringtide_engine.adapters.system_clock import SystemClock
 from ringtide_engine.adapters.zstd_deltas import make_delta
 from ringtide_engine.compile.sbom import GraphFacts
 from ringtide_engine.demo import fleet
@@ -172,7 +173,7 @@ def test_a_release_is_not_added_to_a_folder_without_a_fleet() -> None:
 
 
 def test_the_demo_adds_its_releases_within_its_own_fleet(tmp_path: Path) -> None:
-    store = open_store(tmp_path.as_uri())
+    store = open_store(tmp_path.as_uri(), {}, SystemClock().now)
     files = fleet.base_files(tmp_path.as_uri())
     for version in ("1.0.0", "1.1.0", "1.2.0"):
         made = release_files(store, version)

@@ -10,11 +10,17 @@ import pytest
 from ringtide_contract.errors import InputError, TransientError, TrustError
 from ringtide_contract.ids import sha256
 from ringtide_engine.adapters import artifact_stores
-from ringtide_engine.adapters.artifact_stores import FolderStore, open_store
+from ringtide_engine.adapters.artifact_stores import FolderStore
+from ringtide_engine.adapters.system_clock import SystemClock
+from ringtide_engine.ports import ArtifactStore
 
 CONTENT = b"a model" * 1000
 DIGEST = sha256(CONTENT)
 OTHER = sha256(b"another one")
+
+
+def open_store(address: str) -> ArtifactStore:
+    return artifact_stores.open_store(address, {}, SystemClock().now)
 
 
 class Site(ThreadingHTTPServer):

@@ -1,0 +1,28 @@
+"""The stores that artifacts may come from: a configuration in, what opens each scheme of address out."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from ringtide_agent.adapters.artifact_stream import ArtifactStore
+from ringtide_agent.adapters.folder_store import FolderStore
+from ringtide_agent.adapters.s3_credentials import Credentials, FileCredentials, LentCredentials, NoCredentials
+from ringtide_agent.adapters.s3_store import S3Access, S3Store
+from ringtide_agent.adapters.web_store import WebStore
+from ringtide_agent.config import Configuration
+
+
+def artifact_sources(configuration: Configuration, now: Callable[[], datetime]) -> dict[str, ArtifactStore]:
+    """Return what opens artifacts, by scheme of their address; `now` returns the present."""
+    web = WebStore(configuration.artifact_schemes)
+    s3 = S3Store(configuration.s3, _credentials(configuration.s3, web, now), web, now)
+    stores: dict[str, ArtifactStore] = {"https": web, "http": web, "file": FolderStore(), "s3": s3}
+    return {scheme: stores[scheme] for scheme in configuration.artifact_schemes}
+
+
+def _credentials(access: S3Access, web: WebStore, now: Callable[[], datetime]) -> Credentials:
+    if access.credentials_file is not None:
+        return FileCredentials(Path(access.credentials_file))
+    if access.credentials_url is not None:
+        return LentCredentials(access.credentials_url, web, now)
+    return NoCredentials()
