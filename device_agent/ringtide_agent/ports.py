@@ -153,6 +153,9 @@ class InferenceService(Protocol):
     def crashes(self, digest: Digest) -> int:
         """Return how often the worker ended unasked since this supervisor started while `digest` was active."""
 
+    def is_silent(self) -> bool:
+        """Tell whether the worker left the last question open, so that its counters are those of an earlier moment."""
+
     def tend(self) -> None:
         """Restart a worker that has ended, with back-off; collect its counters. Call it on every turn of the loop."""
 

@@ -137,6 +137,7 @@ class FakeService:
     figures: dict[Digest, dict[str, int]] = field(default_factory=dict)
     crashed: dict[Digest, int] = field(default_factory=dict)
     tended: int = 0
+    silent: bool = False
 
     def shape(self, served: Sequence[ServedModel]) -> None:
         if self.failure is not None:
@@ -148,6 +149,9 @@ class FakeService:
 
     def crashes(self, digest: Digest) -> int:
         return self.crashed.get(digest, 0)
+
+    def is_silent(self) -> bool:
+        return self.silent
 
     def tend(self) -> None:
         self.tended += 1

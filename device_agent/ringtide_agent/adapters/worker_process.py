@@ -114,6 +114,10 @@ class WorkerProcess:
         """Return how often the worker ended unasked since this supervisor started while `digest` was active."""
         return self._crashes.get(digest, 0)
 
+    def is_silent(self) -> bool:
+        """Tell whether the worker left the last question open, so that its counters are those of an earlier moment."""
+        return self._unanswered > 0
+
     def tend(self) -> None:
         """Restart a worker that has ended, with back-off; collect its counters. Call it on every turn of the loop."""
         self._bury()

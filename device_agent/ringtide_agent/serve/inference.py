@@ -31,6 +31,8 @@ class Inference:
             request = decode_request(self._body, active.manifest.inputs, active.manifest.outputs)
         except InputError as error:
             return problem(HTTPStatus.BAD_REQUEST, str(error))
+        except MemoryError:
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, "no memory for a request of this size now; try later")
         started = perf_counter_ns()
         try:
             outputs = self._run(request)

@@ -76,6 +76,14 @@ class Lineup:
         """Return the manifests that have a session in memory."""
         return tuple(sorted(self._loaded()))
 
+    def budget_bytes(self, wanted: Sequence[WantedModel]) -> int:
+        """Return the memory budgets of all that is loaded now or shall be; while it changes, both are."""
+        budgets = {digest: loaded.manifest.budget for digest, loaded in self._loaded().items()}
+        for model in wanted:
+            releases = (model.active, model.stable)
+            budgets.update({item.digest: item.manifest.budget for item in releases if item is not None})
+        return sum(budget.peak_memory_bytes for budget in budgets.values())
+
     def see_memory(self) -> None:
         """Note the memory of the process with every active manifest."""
         peak = peak_bytes()

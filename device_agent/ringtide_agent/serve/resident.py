@@ -1,5 +1,6 @@
-"""The most resident memory that this process has had."""
+"""The memory of this process: the most that was resident, and what it holds."""
 
+import os
 from pathlib import Path
 
 
@@ -12,3 +13,8 @@ def peak_bytes() -> int:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
     return 0
+
+
+def data_bytes() -> int:
+    """Return what counts against RLIMIT_DATA: private memory that this process may write, resident or not."""
+    return int(Path("/proc/self/statm").read_text("ascii").split()[5]) * os.sysconf("SC_PAGE_SIZE")

@@ -19,6 +19,9 @@ MAX_OPEN_FILES = 256
 MAX_WRITTEN_BYTES = 1024 * 1024
 """What a probe may write to its output files: one line and the runtime's complaints."""
 
+BASE_DATA_BYTES = 1024 * 1024 * 1024
+"""What a worker may hold beside its releases' budgets: the runtime takes a tenth, four large requests at once half."""
+
 RUNTIME_READS = (
     "/usr/lib",
     "/usr/share/zoneinfo",
@@ -59,6 +62,18 @@ def close_world(readable: Iterable[str]) -> None:
     """
     landlock.read_only([*RUNTIME_READS, *filter(None, sys.path), *readable])
     seccomp.forbid()
+
+
+def bound_data(budget_bytes: int) -> int:
+    """Let the serving process hold so much beside its base, and return the sum.
+
+    Its releases change, so the bound moves. What is beyond it fails as an inference; a probe has a harder bound of its own.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    wanted = BASE_DATA_BYTES + budget_bytes
+    bound = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (bound, hard))
+    return bound
 
 
 def lacking() -> Sequence[str]:

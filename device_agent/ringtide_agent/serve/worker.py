@@ -17,11 +17,17 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Timer
 
 from ringtide_agent.serve.control import MAX_LINE_BYTES, Answer, Count, Shape, decode_command, encode_line
-from ringtide_agent.serve.sandbox import close_world, confine_worker
+from ringtide_agent.serve.sandbox import bound_data, close_world, confine_worker
 from ringtide_contract.errors import InputError
 
 DRAIN_S = 5.0
 """How long requests in flight may go on once the control channel has closed."""
+
+LEAKED_SHARE = 0.9
+"""A worker that holds so much of what it may, for so long, has leaked: it ends before every request fails, and the next begins
+with nothing. One large request that fails gives its memory back at once."""
+
+LEAKED_S = 5.0
 
 INFERENCE_THREADS = 4
 """Above the cores of most devices more threads only wait for one another."""
@@ -33,6 +39,7 @@ async def _serve(listener: socket.socket, control: socket.socket, session: str, 
     from ringtide_agent.serve.endpoints import Endpoints
     from ringtide_agent.serve.http_server import HttpServer
     from ringtide_agent.serve.lineup import Lineup
+    from ringtide_agent.serve.resident import data_bytes
 
     close_world(readable)
     lineup = Lineup(session)
@@ -43,12 +50,14 @@ async def _serve(listener: socket.socket, control: socket.socket, session: str, 
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, reader.feed_eof)
     shaping, accepting = asyncio.Lock(), False
+    bound, roomy_at = bound_data(0), loop.time()
 
     async def obey(command: Shape | Count) -> None:
-        nonlocal accepting
+        nonlocal accepting, bound
         errors: dict[str, str] = {}
         if isinstance(command, Shape):
             async with shaping:
+                bound = bound_data(lineup.budget_bytes(command.models))
                 errors = await asyncio.to_thread(lineup.apply, command.models)
                 if not accepting:
                     await server.start(listener)
@@ -64,6 +73,10 @@ async def _serve(listener: socket.socket, control: socket.socket, session: str, 
 
     obeying: set[asyncio.Task[None]] = set()
     while line := await reader.readline():
+        if data_bytes() < LEAKED_SHARE * bound:
+            roomy_at = loop.time()
+        elif loop.time() - roomy_at > LEAKED_S:
+            _end(f"{data_bytes()} bytes are held where {bound} may be, and they do not come back")
         command = decode_command(line)
         task = asyncio.create_task(obey(command))
         obeying.add(task)
@@ -71,6 +84,13 @@ async def _serve(listener: socket.socket, control: socket.socket, session: str, 
     Timer(2 * DRAIN_S, os._exit, [1]).start()  # in case a thread holds the interpreter
     await server.drain(DRAIN_S)
     endpoints.cancel_all()
+
+
+def _end(why: str) -> None:
+    """End at once: a process without memory has none to clean up with."""
+    sys.stderr.write(f"the worker ends: {why}\n")
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def main() -> int:
@@ -89,9 +109,7 @@ def main() -> int:
     try:
         asyncio.run(_serve(listener, control, arguments.session, arguments.readable))
     except (InputError, OSError) as error:
-        sys.stderr.write(f"the worker ends: {error}\n")
-        sys.stderr.flush()
-        os._exit(1)
+        _end(str(error))
     os._exit(0)  # an inference that ignores its cancellation must not hold the process
 
 

@@ -50,6 +50,8 @@ def watch(ports: Ports, view: View, state: Probation, terms: Terms) -> Passed | 
     now = evidence_of(ports.service, state.subject.manifest)
     at_s = int(ports.clock.monotonic_s())
     match judge(since(now, state.baseline), terms, at_s - state.entered_s):
+        case Good() if ports.service.is_silent():
+            return STAY  # figures of an earlier moment prove nothing; soon it answers, or is taken for hung
         case Good(note=note):
             return Passed(subject=state.subject, slot=state.slot, at_s=at_s, reason=note)
         case Bad(step=step, note=note):

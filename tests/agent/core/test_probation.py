@@ -58,6 +58,17 @@ def test_a_broken_limit_reverts_at_once_offline_too(
     assert world.runs() == "1.0.0", "what failed is not tried again"
 
 
+def test_a_release_whose_worker_does_not_answer_is_not_confirmed_by_the_figures_of_before(world: World) -> None:
+    on_probation(world)
+    world.service.figures[digest(WATCHED)] = {"requests": 500}
+    world.service.silent = True
+    world.turns(3)
+    assert (world.runs(), world.state()) == ("1.1.0", "Probation")
+    world.service.silent = False
+    world.turn()
+    assert (world.runs(), world.state()) == ("1.1.0", "Idle")
+
+
 def test_one_failure_among_three_requests_is_no_verdict(world: World) -> None:
     on_probation(world, make_manifest("1.1.0", probation=replace(TERMS, max_failure_ppm=60_000)))
     world.service.figures[digest(make_manifest("1.1.0", probation=replace(TERMS, max_failure_ppm=60_000)))] = {

@@ -26,6 +26,18 @@ def linear(seed: int = 0, *, shift: int = 0, opset: int = 13) -> bytes:
     )
 
 
+def one_row_only(seed: int = 0) -> bytes:
+    """Answer as `linear` does, and fail at a question of several rows."""
+    weights = np.random.default_rng(seed).normal(size=(64, 10)).astype(np.float32)
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["z"]),
+        helper.make_node("Reshape", ["z", "one"], ["r"]),
+        helper.make_node("Softmax", ["r"], ["y"], axis=1),
+    ]
+    constants = [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(np.array([1, 10], np.int64), "one")]
+    return _graph(nodes, constants, 13)
+
+
 def not_a_number() -> bytes:
     """Answer 0/0 for every class."""
     weights = numpy_helper.from_array(np.zeros((64, 10), np.float32), "w")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.serve.callers import Caller, question
-from agent.serve.models import Shelf, alone, linear, with_file
+from agent.serve.models import Shelf, alone, linear, wants_memory, with_file
 from ringtide_agent.adapters.worker_process import WorkerProcess
 from ringtide_contract.errors import InputError, TransientError
 
@@ -87,6 +87,71 @@ def test_a_worker_that_always_crashes_is_started_ever_more_rarely(shelf: Shelf, 
         assert service.counters()[0].crashes == 1
     finally:
         service.stop()
+
+
+_LEAKS = """
+import sys, threading
+from ringtide_agent.serve import sandbox, worker
+sandbox.BASE_DATA_BYTES, worker.LEAKED_S = {base}, 0.1
+close = worker.close_world
+def leak():
+    lost = []
+    while True:
+        try:
+            lost.append(bytearray(1 << 22))
+        except MemoryError:
+            threading.Event().wait()
+def close_and_leak(readable):
+    close(readable)
+    threading.Thread(target=leak, daemon=True).start()
+worker.close_world = close_and_leak
+worker.main()
+"""
+
+
+def test_a_worker_that_leaks_ends_at_its_bound_and_is_counted_as_crashed(shelf: Shelf, eventually: Eventually) -> None:
+    command = (sys.executable, "-P", "-c", _LEAKS.format(base=300 << 20))
+    service = WorkerProcess(command=command, first_back_off_s=3600)
+    release = shelf.release(linear(), peak_memory_bytes=1 << 20)
+    try:
+        service.shape([alone(release)])
+
+        def ended() -> bool:
+            service.tend()
+            return service.pid is None
+
+        eventually(ended)
+        assert service.crashes(release.digest) == 1
+    finally:
+        service.stop()
+
+
+def test_a_request_that_wants_more_memory_than_there_may_be_fails_alone(
+    service: WorkerProcess, caller: Caller, shelf: Shelf
+) -> None:
+    hungry = shelf.release(wants_memory(1 << 30), model="hungry", peak_memory_bytes=1 << 20)
+    service.shape([alone(hungry), alone(shelf.release(linear()))])
+    pid = service.pid
+    assert caller.infer(question(), model="hungry").status == 500
+    assert caller.infer(question()).status == 200
+    service.tend()
+    assert (service.pid, service.crashes(hungry.digest)) == (pid, 0)
+
+
+def test_a_worker_that_does_not_answer_is_silent_and_then_taken_for_hung(
+    service: WorkerProcess, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ringtide_agent.adapters.worker_process.COUNT_S", 0.2)
+    release = shelf.release(linear())
+    service.shape([alone(release)])
+    assert service.pid is not None
+    os.kill(service.pid, signal.SIGSTOP)
+    service.tend()
+    assert (service.is_silent(), service.crashes(release.digest)) == (True, 0)
+    for _ in range(2):
+        service.tend()
+    assert service.crashes(release.digest) == 1
+    assert service.pid is None
 
 
 def test_a_release_that_does_not_load_leaves_all_others_as_they_were(
