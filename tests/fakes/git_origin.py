@@ -24,6 +24,13 @@ class GitOrigin:
         self.git("init", "--quiet", "--bare")
         self.git("config", "http.receivepack", "true")
 
+    @classmethod
+    def at(cls, path: Path) -> "GitOrigin":
+        """Return one that is there already."""
+        origin = cls.__new__(cls)
+        origin.path = path
+        return origin
+
     @property
     def url(self) -> str:
         return f"file://{self.path}"

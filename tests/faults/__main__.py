@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from faults import clock_steps, network, power_cut, soak, system_calls
+from faults import clock_steps, network, power_cut, soak, system_calls, workers
 from faults.bench import Bench, Row, table
+from faults.laws import prepared
 from faults.scene import Scene
 
 SEED = 20261123
@@ -18,6 +19,7 @@ SEED = 20261123
 FAULTS: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
     "system-calls": system_calls.rows,
     "power": power_cut.rows,
+    "workers": workers.rows,
     "clock": clock_steps.rows,
     "network": network.rows,
     "soak": soak.rows,
@@ -36,12 +38,20 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="ringtide-faults-", ignore_cleanup_errors=True) as there:
         folder = Path(there)
         scene = Scene(folder=folder / "scene")
-        scene.clean_files  # noqa: B018 - made once, before the workers are
-        bench = Bench(scene=scene, folder=folder, seed=options.seed, full=options.full, workers=options.workers)
+        bench = Bench(
+            scene=scene,
+            update=prepared(scene.update, folder / "update"),
+            folder=folder,
+            seed=options.seed,
+            full=options.full,
+            workers=options.workers,
+        )
         for name in options.only or FAULTS:
             for row in FAULTS[name](bench):
                 rows.append(row)
                 print(f"{row.fault}: {row.skipped or f'{row.tried - len(row.losses)} of {row.tried}'}", flush=True)
+                for point in row.missed:
+                    print(f"  not reached: {point}", flush=True)
                 for outcome in row.losses:
                     print(f"  LOST {outcome.point}: {'; '.join(outcome.losses)}", flush=True)
     print(f"\n{table(rows)}\n{time.monotonic() - begin:.0f} s in all")

@@ -12,12 +12,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from faults.laws import Outcome
-from faults.scene import Scene
+from faults.scene import Scene, Story
 
 T = TypeVar("T")
-
-_SCENES: list[Scene] = []
-"""The scene, where the forked workers find it: keys and repositories are not sent through pipes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +31,8 @@ class Row:
     """Time it took."""
     note: str = ""
     """What else there is to say."""
+    missed: tuple[str, ...] = ()
+    """Points that no run of theirs came to: neither tried nor survived."""
     skipped: str = ""
     """Why nothing was tried."""
 
@@ -48,7 +47,9 @@ class Bench:
     """The scene and how much to try."""
 
     scene: Scene
-    """The device that everything happens to."""
+    """Makes devices and what they are asked for."""
+    update: Story
+    """What most faults happen to."""
     folder: Path
     """For the tries; those that lose something stay."""
     seed: int
@@ -68,33 +69,38 @@ class Bench:
     def row(
         self,
         fault: str,
-        attempt: Callable[[Scene, Path, T], Outcome | None],
+        attempt: Callable[[Story, Path, T], Outcome | None],
         points: Sequence[T],
         *,
         seconds: float,
         note: str = "",
+        story: Story | None = None,
     ) -> Row:
         """Try every point, several at one time; without `full`, as many as the seconds allow."""
         begin = time.monotonic()
-        _SCENES[:] = [self.scene]
-        outcomes: list[Outcome | None] = []
+        found: list[Outcome] = []
+        missed: list[str] = []
         waiting = list(enumerate(points))
         base = self.folder / "".join(sign if sign.isalnum() else "-" for sign in fault)
         with ProcessPoolExecutor(self.workers, mp_context=multiprocessing.get_context("fork")) as pool:
-            running: set[Future[Outcome | None]] = set()
+            running: dict[Future[Outcome | None], T] = {}
             while waiting or running:
                 late = not self.full and time.monotonic() - begin > seconds
                 while waiting and not late and len(running) < self.workers:
                     number, point = waiting.pop(0)
-                    running.add(pool.submit(_attempt, attempt, base / str(number), point))
+                    future = pool.submit(_attempt, attempt, story or self.update, base / str(number), point)
+                    running[future] = point
                 if not running:
                     break
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                outcomes += [future.result() for future in done]
-        found = [outcome for outcome in outcomes if outcome is not None]
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    point, outcome = running.pop(future), future.result()
+                    if outcome is None:
+                        missed.append(_named(point))
+                    else:
+                        found.append(outcome)
         notes = [note] if note else []
         notes += [f"{len(waiting)} left for lack of time"] if waiting else []
-        notes += [f"{len(outcomes) - len(found)} never came to their point"] if len(found) < len(outcomes) else []
+        notes += [f"{len(missed)} not reached"] if missed else []
         saw = Counter(release for outcome in found for release in outcome.saw if release)
         notes += [f"{count} were on {release}" for release, count in sorted(saw.items())]
         notes += [f"slowest {max(outcome.seconds for outcome in found):.1f} s"] if found else []
@@ -104,14 +110,21 @@ class Bench:
             losses=tuple(outcome for outcome in found if outcome.losses),
             seconds=time.monotonic() - begin,
             note=", ".join(notes),
+            missed=tuple(missed),
         )
 
 
-def _attempt(attempt: Callable[[Scene, Path, T], Outcome | None], folder: Path, point: T) -> Outcome | None:
+def _named(point: object) -> str:
+    return " ".join(map(str, point)) if isinstance(point, tuple) else str(point)
+
+
+def _attempt(
+    attempt: Callable[[Story, Path, T], Outcome | None], story: Story, folder: Path, point: T
+) -> Outcome | None:
     try:
-        return attempt(_SCENES[0], folder, point)
+        return attempt(story, folder, point)
     except Exception as error:  # noqa: BLE001 - a try that breaks off has shown nothing, so it counts as lost
-        return Outcome(point=str(point), losses=(f"{type(error).__name__}: {error}",), seconds=0.0)
+        return Outcome(point=_named(point), losses=(f"{type(error).__name__}: {error}",), seconds=0.0)
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from faults.bench import Bench, Row
 from faults.laws import Outcome, comes_back, is_whole, serves
 from faults.processes import Agent
-from faults.scene import OLD, Device, Scene
+from faults.scene import OLD, Device, Story
 from ringtide_agent.adapters.disk_store import DiskStore
 
 YEAR_S = 365 * 86400
@@ -34,16 +34,16 @@ def rows(bench: Bench) -> Iterator[Row]:
     yield bench.row("clock stepping years during an update", stepping, seeds, seconds=CLOCK_S)
 
 
-def wrong_by(scene: Scene, folder: Path, years: int) -> Outcome:
+def wrong_by(story: Story, folder: Path, years: int) -> Outcome:
     """The device serves, installs nothing, keeps its floor, says why; when the clock is right it gets there."""
     begin = time.monotonic()
-    device = scene.copy(folder)
+    device = story.copy(folder)
     floor = DiskStore(device.state).load_floor()
     (folder / "clock").write_text(f"{years * YEAR_S:+d}")
     agent = WrongClock(device)
-    losses = serves(scene, agent)
+    losses = serves(story, agent)
     time.sleep(WRONG_S)
-    losses = losses or serves(scene, agent) or is_whole(device)
+    losses = losses or serves(story, agent) or is_whole(story, device)
     running = device.active()
     if not losses and (running is None or running.release != OLD):
         losses.append("it has installed something by a wrong clock")
@@ -53,26 +53,26 @@ def wrong_by(scene: Scene, folder: Path, years: int) -> Outcome:
     told = {condition.type for report, _ in device.reports() for condition in report.conditions}
     if not losses and not told & {"clock-behind", "stale"}:
         losses.append(f"its reports do not say why: {sorted(told)}; {agent.said()[-400:]}")
-    losses = losses or comes_back(scene, device)
+    losses = losses or comes_back(story, device)
     return _outcome(f"{years:+d} years", losses, begin, folder)
 
 
-def stepping(scene: Scene, folder: Path, seed: int) -> Outcome:
+def stepping(story: Story, folder: Path, seed: int) -> Outcome:
     """Whatever the clock does while an update runs, the device serves; when it is right again it gets there."""
     begin, dice = time.monotonic(), random.Random(seed)
-    device = scene.copy(folder)
+    device = story.copy(folder)
     clock = folder / "clock"
     clock.write_text("+0")
     agent = WrongClock(device)
-    losses = serves(scene, agent)
+    losses = serves(story, agent)
     for _ in range(20):
         time.sleep(dice.uniform(0.05, 0.3))
         clock.write_text(f"{dice.choice((-10, -1, 0, 0, 0, 1, 10)) * YEAR_S:+d}")
-    losses = losses or serves(scene, agent) or is_whole(device)
+    losses = losses or serves(story, agent) or is_whole(story, device)
     if "Traceback" in agent.said():
         losses.append(f"a defect: {agent.said()[-600:]}")
     agent.stop()
-    return _outcome(f"steps of seed {seed}", losses or comes_back(scene, device), begin, folder)
+    return _outcome(f"steps of seed {seed}", losses or comes_back(story, device), begin, folder)
 
 
 class WrongClock(Agent):

@@ -1,13 +1,17 @@
 """What must hold after every fault, whatever it was."""
 
+import contextlib
 import http.client
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
 
 from agent.serve.models import tensor
 from faults.processes import Agent
-from faults.scene import NEW, OLD, QUESTION, Device, Scene
+from faults.scene import NOTHING, QUESTION, Device, Story
 from ringtide_agent.adapters.disk_store import DiskStore
 from ringtide_agent.journal import REPORTS_ENTRY, decode_record, model_entry
 from ringtide_agent.reporting import Ledger
@@ -32,40 +36,86 @@ class Outcome:
     """For every point that it stands for, the release that the device was on just after the fault."""
 
 
-def is_whole(device: Device) -> list[str]:
-    """The slot that the model runs from holds the old release or the new one, every byte of it."""
+def prepared(story: Story, folder: Path) -> Story:
+    """Return the story with the files that it leaves when nothing happens."""
+    device = story.copy(folder)
+    through(story, device, begin(story, device))
+    if not arrived(story, device):
+        raise RuntimeError(f"{story.name} fails without a fault: {Agent.said_in(device.folder)}")
+    return replace(story, clean_files=frozenset(device.files()))
+
+
+def begin(story: Story, device: Device, *, held: bool = False) -> Agent:
+    """Start what the story tells; with callers to come, it must say where it serves."""
+    words = ("run",) if story.poisoned else ("once", "--wait", "20")
+    return Agent(device.folder, words[0], "--config", str(device.config), *words[1:], held=held)
+
+
+def through(story: Story, device: Device, agent: Agent) -> tuple[int, str]:
+    """Live through the story, or as much of it as a fault leaves; return the exit code and what was said."""
+    end = time.monotonic() + COMES_BACK_S
+    while story.poisoned and agent.ended() is None and time.monotonic() < end and not arrived(story, device):
+        poison(story, agent)
+        time.sleep(0.05)
+    if story.poisoned:
+        agent.stop()
+    return agent.wait()
+
+
+def is_whole(story: Story, device: Device) -> list[str]:
+    """The slot that the model runs from holds a release that the story allows, every byte of it, or rightly nothing."""
+    if NOTHING in story.may_run and not (device.model / "active").exists():
+        return []
     try:
         active = device.active()
     except (OSError, RingtideError) as error:
         return [f"what runs cannot be read: {error}"]
     if active is None:
         return ["what runs is not whole"]
-    return [] if active.release in (OLD, NEW) else [f"it runs {active.release}"]
+    return [] if active.release in story.may_run else [f"it runs {active.release}"]
 
 
-def comes_back(scene: Scene, device: Device, *, strict_files: bool = True) -> list[str]:
-    """Started anew it answers by one of both releases, gets where it was asked to, and reports without a gap."""
+def comes_back(story: Story, device: Device, *, strict_files: bool = True) -> list[str]:
+    """Started anew it answers as it may, gets where it was asked to, and reports without a gap."""
     agent = Agent(device.folder, "run", "--config", str(device.config))
-    losses = serves(scene, agent)
-    end = time.monotonic() + COMES_BACK_S
-    while not losses and not arrived(scene, device):
-        if agent.ended() is not None or time.monotonic() > end:
-            losses.append(f"it does not reach the desired state: {agent.said()[-600:]}")
-        time.sleep(0.05)
-    if (code := agent.stop()) != 0:
-        losses.append(f"it ended with {code}: {agent.said()[-600:]}")
-    if "Traceback" in agent.said():
-        losses.append(f"a defect: {agent.said()[-600:]}")
-    losses += is_whole(device)
-    if not losses:
-        losses += tells_all(scene, device)
-    if not losses and strict_files and (junk := device.files() - scene.clean_files):
+    losses = serves(story, agent) + gets_there(story, device, agent)
+    losses = losses or ends_well(agent) + is_whole(story, device)
+    losses = losses or tells_all(device)
+    if not losses and strict_files and (junk := device.files() - story.clean_files):
         losses.append(f"it leaves {', '.join(sorted(junk))}")
+    agent.stop()
     return losses
 
 
-def serves(scene: Scene, agent: Agent) -> list[str]:
-    """A running agent answers a request as the old release or the new one does."""
+def gets_there(story: Story, device: Device, agent: Agent) -> list[str]:
+    """A running agent reaches the end of its story."""
+    end = time.monotonic() + COMES_BACK_S
+    while not arrived(story, device):
+        if agent.ended() is not None or time.monotonic() > end:
+            return [f"it does not reach the desired state: {agent.said()[-600:]}"]
+        poison(story, agent)
+        time.sleep(0.05)
+    if story.ends == NOTHING and (address := agent.address()) is not None:
+        with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+            return [f"it still answers: {ask(address)}"]
+    return []
+
+
+def ends_well(agent: Agent) -> list[str]:
+    """Asked to, it ends with 0, and it never showed a traceback."""
+    losses = [] if (code := agent.stop()) == 0 else [f"it ended with {code}: {agent.said()[-600:]}"]
+    return losses + no_defect(agent.said())
+
+
+def no_defect(said: str) -> list[str]:
+    """No traceback was shown."""
+    return [f"a defect: {said[said.index('Traceback') :][:3000]}"] if "Traceback" in said else []
+
+
+def serves(story: Story, agent: Agent) -> list[str]:
+    """A running agent answers a request as one of the releases does that may run; one that ends with none may be silent."""
+    if story.ends == NOTHING:
+        return []
     end, trouble = time.monotonic() + COMES_BACK_S, "it says no address"
     while time.monotonic() < end and agent.ended() is None:
         address = agent.address()
@@ -75,7 +125,7 @@ def serves(scene: Scene, agent: Agent) -> list[str]:
             except (OSError, http.client.HTTPException, ValueError) as error:
                 trouble = f"{type(error).__name__}: {error}"
             else:
-                known = scene.answers().values()
+                known = story.answers()
                 if any(max(abs(a - b) for a, b in zip(given, answer, strict=True)) < 1e-4 for answer in known):
                     return []
                 return [f"a wrong answer: {given}"]
@@ -83,11 +133,19 @@ def serves(scene: Scene, agent: Agent) -> list[str]:
     return [f"it does not serve: {trouble}; {agent.said()[-600:]}"]
 
 
-def ask(address: tuple[str, int]) -> list[float]:
+def poison(story: Story, agent: Agent) -> None:
+    """Ask what the story's bad release cannot answer."""
+    address = agent.address() if story.poisoned else None
+    if address is not None:
+        with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+            ask(address, np.repeat(QUESTION, 3, axis=0))
+
+
+def ask(address: tuple[str, int], question: np.ndarray = QUESTION) -> list[float]:
     """Ask for one inference."""
     connection = http.client.HTTPConnection(*address, timeout=5)
     try:
-        body = json.dumps({"inputs": [tensor("x", QUESTION)]})
+        body = json.dumps({"inputs": [tensor("x", question)]})
         connection.request("POST", "/v2/models/digits/infer", body, {"Content-Type": "application/json"})
         answer = connection.getresponse()
         content = answer.read()
@@ -98,23 +156,26 @@ def ask(address: tuple[str, int]) -> list[float]:
         connection.close()
 
 
-def arrived(scene: Scene, device: Device) -> bool:
-    """Tell whether the disk shows the new release confirmed and every report sent."""
+def arrived(story: Story, device: Device) -> bool:
+    """Tell whether the disk shows the end of the story, remembered as it must be, and every report was sent."""
     try:
         store = DiskStore(device.state, verify=False)
         record = decode_record(store.load_journal(model_entry("digits")) or b"")
         ledger = Ledger.decode(store.load_journal(REPORTS_ENTRY) or b"")
-        idle = isinstance(record.state, Idle) and record.confirmed == scene.digest
-        if not idle or ledger.outbox or store.active_slot("digits") is None:
+        if ledger.outbox or not ledger.number or device.release != story.ends:
+            return False
+        if story.phase == "reverted" and story.asked not in {failure.manifest for failure in record.failures}:
+            return False
+        if story.phase == "confirmed" and not (isinstance(record.state, Idle) and record.confirmed == story.asked):
             return False
         last = device.reports()[-1][0]
         part = last.models["digits"]
-    except (RingtideError, IndexError, KeyError):
+    except (OSError, RingtideError, IndexError, KeyError):
         return False
-    return last.number == ledger.number and part.phase == "confirmed" and part.desired == scene.digest
+    return last.number == ledger.number and part.phase == story.phase and part.desired == story.asked
 
 
-def tells_all(scene: Scene, device: Device) -> list[str]:
+def tells_all(device: Device) -> list[str]:
     """Every report number from 1 is there, each naming the one before it."""
     reports = device.reports()
     numbers = [report.number for report, _ in reports]

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Literal
 
 from fakes.fault_proxy import FAULTS, Fault, FaultProxy, fault_proxy
+from fakes.git_origin import GitOrigin
 from fakes.publication import BUNDLE_PATH, CLASS_ID, build_publication, steady
 from fakes.static_server import static_server
 from faults.bench import Bench, Row
-from faults.laws import COMES_BACK_S, Outcome, arrived, is_whole, serves, tells_all
+from faults.laws import Outcome, arrived, ends_well, gets_there, is_whole, serves, tells_all
 from faults.processes import Agent
-from faults.scene import DEVICE, Device, Scene
+from faults.scene import DEVICE, Device, Scene, Story
 from ringtide_agent import steps, wiring
 from ringtide_agent.adapters.artifact_fetch import ArtifactFetcher
 from ringtide_agent.adapters.background_fetch import BackgroundFetch
@@ -68,7 +69,7 @@ def rows(bench: Bench) -> Iterator[Row]:
     yield bench.row("network broken in eight ways, then whole", broken, points, seconds=NETWORK_S)
 
 
-def broken(_scene: Scene | None, folder: Path, what: Break) -> Outcome:
+def broken(_story: Story | None, folder: Path, what: Break) -> Outcome:
     """It serves all the while, polls on, says what is wrong, and gets there when the network is whole again."""
     begin = time.monotonic()
     wiring.ArtifactFetcher = partial(ArtifactFetcher, window_s=LIMIT_S)  # type: ignore[misc,assignment]
@@ -79,29 +80,21 @@ def broken(_scene: Scene | None, folder: Path, what: Break) -> Outcome:
     with proxied(web, folder / "store") as store, proxied(web, folder / "mirror") as mirror:
         ports = {"store": store, "mirror": mirror}
         scene = WebScene(folder=folder / "scene", web=web, ports=ports)
-        device = scene.template
+        story, device = scene.update, scene.template
         (folder / what.place).write_text(what.fault)
         agent = Agent(device.folder, "run", "--config", str(device.config), pause_s=1)
-        losses = serves(scene, agent)
+        losses = serves(story, agent)
         time.sleep(BROKEN_S)
-        losses = losses or serves(scene, agent) or is_whole(device)
-        said = what.fault == "delay" or arrived(scene, device) or _NAMED[what.place].search(agent.said())
+        losses = losses or serves(story, agent) or is_whole(story, device)
+        said = what.fault == "delay" or arrived(story, device) or _NAMED[what.place].search(agent.said())
         if not losses and not said:  # a delay is borne, and needs no words
             losses = [f"it does not say what is wrong: {agent.said()[-600:]}"]
         if not losses and what.place == "store" and "Faltered" in agent.said() and not _reported(device):
             losses = ["nothing of it was reported"]
         (folder / what.place).write_text("none")
-        end = time.monotonic() + COMES_BACK_S
-        while not losses and not arrived(scene, device):
-            if time.monotonic() > end or agent.ended() is not None:
-                losses = [f"with the network it does not get there: {agent.said()[-800:]}"]
-            time.sleep(0.1)
-        losses = losses or serves(scene, agent)
-        if (code := agent.stop()) != 0:
-            losses.append(f"it ended with {code}: {agent.said()[-600:]}")
-        if "Traceback" in agent.said():
-            losses.append(f"a defect: {agent.said()[agent.said().index('Traceback') :][:3000]}")
-        losses = losses or is_whole(device) or tells_all(scene, device)
+        losses = losses or gets_there(story, device, agent) or serves(story, agent)
+        losses += ends_well(agent)
+        losses = losses or is_whole(story, device) or tells_all(device)
     return Outcome(point=str(what), losses=tuple(losses), seconds=time.monotonic() - begin)
 
 
@@ -114,7 +107,7 @@ class WebScene(Scene):
     ports: dict[str, int]
     """Ports of the proxies."""
 
-    def publish(self, generation: int, release: str, **_: object) -> None:
+    def publish(self, generation: int, release: str, *, to: GitOrigin | None = None) -> None:
         """Publish one generation on the mirror."""
         manifest = self.manifests[release]
         row = IndexRow(class_id=CLASS_ID, state="active")
@@ -133,6 +126,9 @@ class WebScene(Scene):
             uri = f"http://127.0.0.1:{self.ports['store']}/blobs/{artifact.sha256}"
             artifacts.append(replace(artifact, uris=(uri,)))
         return replace(manifest, artifacts=tuple(artifacts))
+
+    def _keep(self, name: str) -> None:
+        """Keep nothing: one story is enough."""
 
     def _enroll(self) -> None:
         super()._enroll()

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faults.bench import Bench, Row
-from faults.laws import Outcome, arrived, comes_back, is_whole, serves
+from faults.laws import Outcome, arrived, comes_back, gets_there, is_whole, serves
 from faults.processes import Agent
-from faults.scene import Device, Scene, settle
+from faults.scene import Device, Story, settle
 
 CUTS, FEW_CUTS, CUTS_PER_UPDATE, CUTS_S, FULL_S = 200, 60, 5, 120, 40
 UPDATE_S = 3.5
@@ -55,14 +55,14 @@ def rows(bench: Bench) -> Iterator[Row]:
     yield bench.row("disk full, then not", full_with, FREE_KIB, seconds=FULL_S)
 
 
-def cut_at(scene: Scene, folder: Path, update: Update) -> Outcome:
+def cut_at(story: Story, folder: Path, update: Update) -> Outcome:
     """Take a copy at each moment of one update, then bring every copy back."""
     begin = time.monotonic()
     folder.mkdir(parents=True)
     losses: list[str] = []
     saw: list[str] = []
     with ext4(folder) as disk:
-        device = settle(scene.template, disk / "device")
+        device = settle(story.template, disk / "device")
         subprocess.run(["sync", "-f", str(disk)], check=True)
         agent = Agent(device.folder, "once", "--config", str(device.config), "--wait", "20")
         start = time.monotonic()
@@ -75,9 +75,9 @@ def cut_at(scene: Scene, folder: Path, update: Update) -> Outcome:
             after = settle(Device(folder=disk / "device"), folder / str(number), named=device.folder)
         shutil.rmtree(after.folder / "reports.git")
         shutil.move(folder / f"{number}.git", after.folder / "reports.git")
-        found = is_whole(after)
+        found = is_whole(story, after)
         saw.append("" if found else after.release)
-        found = found or comes_back(scene, after)
+        found = found or comes_back(story, after)
         losses += [f"cut {moment:.3f} s after the start: {loss}" for loss in found]
     if not losses:
         shutil.rmtree(folder)
@@ -89,29 +89,25 @@ def cut_at(scene: Scene, folder: Path, update: Update) -> Outcome:
     )
 
 
-def full_with(scene: Scene, folder: Path, free_kib: int) -> Outcome:
+def full_with(story: Story, folder: Path, free_kib: int) -> Outcome:
     """Leave so much room, let the update run into it, then make room: it serves all the while, says why, gets there."""
     begin = time.monotonic()
     folder.mkdir(parents=True)
     with ext4(folder) as disk:
-        device = scene.copy(folder / "device")  # its reports go to another disk
+        device = story.copy(folder / "device")  # its reports go to another disk
         shutil.move(device.state, disk / "state")
         device.state.symlink_to(disk / "state")
         filler = _fill(disk, free_kib)
         agent = Agent(folder, "run", "--config", str(device.config), pause_s=1)
-        losses = serves(scene, agent) or is_whole(device)
+        losses = serves(story, agent) or is_whole(story, device)
         time.sleep(3)
-        losses = losses or serves(scene, agent) or is_whole(device)
-        if not losses and not arrived(scene, device) and not _SAYS_WHY.search(agent.said()):
+        losses = losses or serves(story, agent) or is_whole(story, device)
+        if not losses and not arrived(story, device) and not _SAYS_WHY.search(agent.said()):
             losses = [f"it does not say why: {agent.said()[-600:]}"]
         filler.unlink()
-        end = time.monotonic() + 45
-        while not losses and not arrived(scene, device):
-            if time.monotonic() > end or agent.ended() is not None:
-                losses = [f"with room again it does not get there: {agent.said()[-600:]}"]
-            time.sleep(0.1)
+        losses = losses or gets_there(story, device, agent)
         agent.stop()
-        losses = losses or comes_back(scene, device, strict_files=False)
+        losses = losses or comes_back(story, device, strict_files=False)
     if not losses:
         shutil.rmtree(folder)
     return Outcome(point=f"{free_kib} KiB free", losses=tuple(losses), seconds=time.monotonic() - begin)

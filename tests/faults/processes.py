@@ -1,17 +1,19 @@
 """The agent's command line as a process of its own, forked from one that has loaded the program already.
 
-A fork saves the half second that Python needs to load the agent, and every system call after it is the agent's own, in the
-same order each time: the n-th call of one run is the n-th of the next. Turns and first pauses are shortened, since hundreds
-of tries would otherwise spend their time asleep; nothing else differs from `ringtide-agent`.
+A fork saves the half second that Python needs to load the agent. Turns and first pauses are shortened, since hundreds of tries
+would otherwise spend their time asleep, and temporary files get the same names in every run; nothing else differs from
+`ringtide-agent`.
 """
 
 import contextlib
 import ctypes
+import itertools
 import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -28,6 +30,8 @@ END_S = 60.0
 
 TURN_S, PAUSE_S = 0.1, 0
 """In place of a second between turns, and of five seconds before the first repetition of an act."""
+
+_SAID = "said.txt"
 
 _LIBC = ctypes.CDLL(None)
 _SET_TRACER, _ANYBODY = 0x59616D61, ctypes.c_ulong(-1)
@@ -48,7 +52,7 @@ class Agent:
             held: Whether it waits for `go`, for a tracer to attach.
             pause_s: Pause before the first repetition of an act.
         """
-        self._log = folder / "said.txt"
+        self._log = folder / _SAID
         self._log.unlink(missing_ok=True)
         sys.stdout.flush()
         self._ended: int | None = None
@@ -102,7 +106,13 @@ class Agent:
 
     def said(self) -> str:
         """Return what it has said so far."""
-        return self._log.read_text(errors="replace") if self._log.exists() else ""
+        return self.said_in(self._log.parent)
+
+    @staticmethod
+    def said_in(folder: Path) -> str:
+        """Return what the last agent of a folder has said."""
+        log = folder / _SAID
+        return log.read_text(errors="replace") if log.exists() else ""
 
     def address(self) -> tuple[str, int] | None:
         """Return where it serves, once it has said so."""
@@ -119,6 +129,8 @@ class Agent:
             sys.stdout = os.fdopen(1, "w", closefd=False)
             sys.stderr = os.fdopen(2, "w", closefd=False)
             loop.TURN_S, limits.BACKOFF_FIRST_S = TURN_S, pause_s
+            # Names that are the same in every run: a call is found again by the path that it changes.
+            tempfile._name_sequence = (f"fault{number}" for number in itertools.count())  # type: ignore[attr-defined]
             if held:
                 _LIBC.prctl(_SET_TRACER, _ANYBODY, 0, 0, 0)
                 os.kill(os.getpid(), signal.SIGSTOP)
@@ -136,11 +148,41 @@ class Agent:
 
 
 class Tracer:
-    """strace on a held process: it writes down calls, and breaks one where told."""
+    """strace on a held process, its threads and its children: it writes down calls, and breaks one where told."""
 
-    def __init__(self, agent: Agent, out: Path, calls: tuple[str, ...], inject: str | None = None) -> None:
-        """Attach, and let the process go."""
-        words = ["strace", "-qq", "-y", "-s", "0", "-o", str(out), "-e", f"trace={','.join(calls)}"]
+    def __init__(
+        self,
+        agent: Agent,
+        out: Path,
+        calls: tuple[str, ...],
+        *,
+        inject: str | None = None,
+        paths: tuple[str, ...] = (),
+    ) -> None:
+        """Attach, and let the process go.
+
+        Args:
+            agent: A held one.
+            out: Takes the calls; each line begins with the number of its thread.
+            calls: Their names.
+            inject: What to do at which of them, counted in each thread by itself.
+            paths: Only calls on these are seen and counted; all where there are none.
+        """
+        words = [
+            "strace",
+            "-f",
+            "-qq",
+            "-y",
+            "-s",
+            "0",
+            "-o",
+            str(out),
+            "-e",
+            "signal=none",
+            "-e",
+            f"trace={','.join(calls)}",
+        ]
+        words += [word for path in paths for word in ("-P", path)]
         if inject is not None:
             words += ["-e", f"inject={inject}"]
         self._process = subprocess.Popen([*words, "-p", str(agent.pid)], stderr=subprocess.PIPE)
@@ -154,7 +196,8 @@ class Tracer:
         agent.go()
 
     def end(self) -> None:
-        """Wait for its end; it ends with what it traces."""
+        """Leave the children that have outlived the agent to themselves."""
+        self._process.terminate()
         try:
             self._process.wait(20)
         except subprocess.TimeoutExpired:

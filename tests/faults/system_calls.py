@@ -1,51 +1,79 @@
-"""Kill, full disk and failing disk at every system call of an update that changes the state folder."""
+"""Kill, full disk and failing disk at every system call of the agent that changes its state folder, in every thread.
+
+A point is a call on a path, the n-th such call of its thread: threads change the order among one another, not within. Git
+runs in processes of its own, whose folder is a cache; power cuts and the disk that is full break it too.
+"""
 
 import random
 import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from faults.bench import Bench, Row
-from faults.laws import Outcome, comes_back, is_whole
-from faults.processes import Agent, Tracer
-from faults.scene import Device, Scene
+from faults.laws import Outcome, begin, comes_back, is_whole, no_defect, prepared, through
+from faults.processes import Tracer
+from faults.scene import Device, Story
 
-CALLS = (
+CHANGING = (
     "openat", "creat", "write", "pwrite64", "writev", "rename", "renameat", "renameat2", "link", "linkat", "unlink",
-    "unlinkat", "rmdir", "fsync", "fdatasync", "mkdir", "mkdirat", "ftruncate", "truncate", "symlink", "symlinkat",
-    "chmod", "fchmod", "fchmodat", "copy_file_range", "sendfile",
+    "unlinkat", "rmdir", "fsync", "fdatasync", "mkdir", "mkdirat", "ftruncate", "truncate", "fallocate", "symlink",
+    "symlinkat", "chmod", "fchmod", "fchmodat", "copy_file_range", "sendfile",
 )  # fmt: skip
 """Every call by which a process can change what a folder holds."""
 
-FAILING = ("write", "fsync", "rename")
-"""The calls at which a disk says that it is full or broken."""
+READING = ("read", "pread64")
 
-MOST_KILLS, KILL_S, ERROR_S = 300, 200, 50
-"""In CI: the points at most, and the seconds for them; `--full` knows no limit."""
+FULL_AT = ("openat", "write", "fsync", "rename", "mkdir", "symlink")
+"""The calls at which a disk says that it is full."""
 
-_CALL = re.compile(r"([a-z0-9_]+)\((.*)")
+BROKEN_AT = (*FULL_AT, "unlink", "chmod")
+"""The calls at which a disk says that it is broken."""
+
+MOST_KILLS = 300
+"""In CI, the points at most; `--full` knows no limit."""
+
+SECONDS: Mapping[str, int] = {"an update": 110, "a revert": 60, "a first install": 45, "a removal": 30}
+"""In CI, for the kills of each story."""
+
+ERROR_S = 45
+
+TRIES = 3
+"""Runs of one point before it counts as not reached."""
+
+_OF_TWO = ("rename", "link", "symlink")
+_CACHE = "git"
+_CALL = re.compile(r"(\d+) +([a-z0-9_]+)\((.*)")
+_RESUMED = re.compile(r"(\d+) +<\.\.\. ([a-z0-9_]+) resumed>(.*)")
+_UNFINISHED = " <unfinished ...>"
 _OPENED_TO_WRITE = re.compile(r"O_CREAT|O_TRUNC")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One call of the update."""
+    """One call of a story."""
 
     call: str
     """Its name."""
-    number: int
-    """It is the n-th of this name in the process."""
     path: str
-    """What it changes, below the state folder, without what is different in every run."""
+    """What it is on, below the state folder."""
+    number: int
+    """It is the n-th of this name on this path in its thread."""
+    beside: str = ""
+    """The path that it names first, by which strace knows calls of two."""
+
+    def __str__(self) -> str:
+        """Return it for people."""
+        return f"{self.call} {self.path or '.'} {self.number}"
 
     @property
     def kind(self) -> tuple[str, str]:
         """The class that CI tries at least once."""
-        return self.call, re.sub(r"[0-9a-f]{64}", "#", re.sub(r"blobs/[0-9a-f]{2}", "blobs/#", self.path))
+        path = re.sub(r"blobs/[0-9a-f]{2}", "blobs/#", self.path)
+        return self.call, re.sub(r"tmpfault\d+", "tmp*", re.sub(r"[0-9a-f]{64}", "#", path))
 
 
 def rows(bench: Bench) -> Iterator[Row]:
@@ -53,29 +81,50 @@ def rows(bench: Bench) -> Iterator[Row]:
     if missing := bench.lacks("strace"):
         yield Row(fault="kill, ENOSPC, EIO at every system call", skipped=missing)
         return
-    points = points_of(bench.scene, bench.folder / "trace")
-    kinds = len({point.kind for point in points})
-    said = f"{len(points)} calls change the store, {kinds} classes"
-    many = None if bench.full else MOST_KILLS
-    tries = [("kill", point) for point in chosen(points, many, bench.seed)]
-    yield bench.row("kill at a system call of an update", broken_at, tries, seconds=KILL_S, note=said)
-    failing = [point for point in points if point.call in FAILING]
-    for error in ("ENOSPC", "EIO"):
-        few = None if bench.full else len({point.kind for point in failing})
-        tries = [(error, point) for point in chosen(failing, few, bench.seed)]
-        yield bench.row(f"{error} at a write, fsync or rename", broken_at, tries, seconds=ERROR_S)
+    scene = bench.scene
+    stories = [
+        prepared(_unhurried(story, bench.folder / f"{story.name}, before"), bench.folder / story.name)
+        for story in (scene.update, scene.revert, scene.first, scene.removal)
+    ]
+    points = {story.name: points_of(story, bench.folder / f"{story.name}, traced") for story in stories}
+    left = None if bench.full else MOST_KILLS
+    for story in stories:
+        changing = [point for point in points[story.name] if point.call not in READING]
+        tries = [("KILL", point) for point in chosen(changing, left, bench.seed)]
+        left = None if left is None else max(0, left - len(tries))
+        said = f"{len(changing)} calls, {len({point.kind for point in changing})} classes"
+        name = f"kill at a system call of {story.name}"
+        yield bench.row(name, broken_at, tries, seconds=SECONDS[story.name], note=said, story=story)
+    for fault, error, calls in (
+        ("ENOSPC", "ENOSPC", FULL_AT),
+        ("EIO", "EIO", BROKEN_AT),
+        ("EIO at a read,", "EIO", READING),
+    ):
+        for story in stories if bench.full and calls is not READING else stories[:1]:
+            failing = [point for point in points[story.name] if point.call in calls]
+            kinds = len({point.kind for point in failing})
+            few = kinds if calls is READING or not bench.full else None
+            tries = [(error, point) for point in chosen(failing, few, bench.seed)]
+            said = f"{len(failing)} calls, {kinds} classes"
+            name = f"{fault} at a system call of {story.name}" if calls is not READING else f"{fault} {story.name}"
+            yield bench.row(name, broken_at, tries, seconds=ERROR_S, note=said, story=story)
 
 
-def points_of(scene: Scene, folder: Path) -> list[Point]:
-    """Trace one update and return every call that changed the store, in order."""
-    device, trace = scene.copy(folder), folder / "trace.txt"
-    agent = _update(device, held=True)
-    tracer = Tracer(agent, trace, CALLS)
-    code, said = agent.wait()
+def points_of(story: Story, folder: Path) -> list[Point]:
+    """Trace one story and return every call on the store, in order."""
+    device, trace = story.copy(folder), folder / "trace.txt"
+    agent = begin(story, device, held=True)
+    tracer = Tracer(agent, trace, (*CHANGING, *READING))
+    through(story, device, agent)
     tracer.end()
-    if code != 0:
-        raise RuntimeError(f"the update fails without a fault: {said}")
-    return list(_parsed(trace.read_text(errors="replace"), device.state))
+    return list(parsed(trace.read_text(errors="replace"), device.state))
+
+
+def _unhurried(story: Story, folder: Path) -> Story:
+    """Return the story of a device that polls more rarely: a start polls at once, and every other poll costs processor time."""
+    device = story.copy(folder)
+    device.config.write_text(device.config.read_text().replace("[poll]\ninterval_s = 1\n", "[poll]\ninterval_s = 3\n"))
+    return replace(story, template=device)
 
 
 def chosen(points: Sequence[Point], limit: int | None, seed: int) -> list[Point]:
@@ -87,61 +136,83 @@ def chosen(points: Sequence[Point], limit: int | None, seed: int) -> list[Point]
     return [*first, *(point for point in mixed if point not in first)][:limit]
 
 
-def broken_at(scene: Scene, folder: Path, what: tuple[str, Point]) -> Outcome | None:
-    """Kill the agent just before a call, or let the call fail once; None where this run never came to it.
+def broken_at(story: Story, folder: Path, what: tuple[str, Point]) -> Outcome | None:
+    """Kill the agent just before a call, or let the call fail once; None where no run came to it.
 
     After an error the agent goes on by itself, or stops with an exit code that it documents; never with a traceback.
     """
     fault, point = what
-    begin, losses = time.monotonic(), []
-    device = scene.copy(folder)
-    code, said = _broken(device, point, "signal=KILL" if fault == "kill" else f"error={fault}")
-    if fault == "kill":
-        if code != -9:
-            return None
-    elif not _struck_the_store(folder):
+    start, losses = time.monotonic(), []
+    for _ in range(TRIES):
+        device = story.copy(folder)
+        code, said = _broken(story, device, point, "signal=KILL" if fault == "KILL" else f"error={fault}")
+        if _was_struck(folder / "trace.txt", fault, code):
+            break
+    else:
+        shutil.rmtree(folder)
         return None
-    elif code not in (0, 5) or "Traceback" in said:
+    if fault != "KILL" and code not in EXITS:
         losses.append(f"it ended with {code}: {said[-600:]}")
-    losses = losses or is_whole(device)
-    saw = "" if losses else device.release
-    losses = losses or comes_back(scene, device)
+    losses = losses or no_defect(said) or is_whole(story, device)
+    saw = "" if losses else device.release or "nothing"
+    losses = losses or comes_back(story, device)
     if not losses:
         shutil.rmtree(folder)
-    where = f"{point.call} {point.number} {point.path}"
-    return Outcome(point=f"{fault} at {where}", losses=tuple(losses), seconds=time.monotonic() - begin, saw=(saw,))
+    return Outcome(point=f"{fault} at {point}", losses=tuple(losses), seconds=time.monotonic() - start, saw=(saw,))
 
 
-def _broken(device: Device, point: Point, how: str) -> tuple[int, str]:
-    """Run an update with one call broken; return its end."""
-    agent = _update(device, held=True)
-    trace = device.folder / "trace.txt"
-    tracer = Tracer(agent, trace, (point.call,), f"{point.call}:{how}:when={point.number}")
-    code, said = agent.wait()
+EXITS = (0, 1, 5)
+"""How an agent may end after its disk has failed once: done, could not start, not done in time."""
+
+
+def _broken(story: Story, device: Device, point: Point, how: str) -> tuple[int, str]:
+    """Live through a story with one call broken; return its end."""
+    agent = begin(story, device, held=True)
+    paths = [str(device.state / point.path)]
+    paths += [str(device.state / point.beside), point.beside] if point.beside else []
+    inject = f"{point.call}:{how}:when={point.number}"
+    tracer = Tracer(agent, device.folder / "trace.txt", (point.call,), inject=inject, paths=tuple(paths))
+    code, said = through(story, device, agent)
     tracer.end()
     return code, said
 
 
-def _update(device: Device, *, held: bool) -> Agent:
-    return Agent(device.folder, "once", "--config", str(device.config), "--wait", "20", held=held)
+def _was_struck(trace: Path, fault: str, code: int) -> bool:
+    """Tell whether the fault came to the call: only calls on its path are in the trace."""
+    if fault == "KILL":
+        return code == -9
+    return "(INJECTED)" in trace.read_text(errors="replace")
 
 
-def _parsed(trace: str, state: Path) -> Iterator[Point]:
-    numbers: Counter[str] = Counter()
-    for line in trace.splitlines():
-        found = _CALL.match(line)
-        if found is None:
-            continue
-        call, rest = found.groups()
-        numbers[call] += 1
+def parsed(trace: str, state: Path) -> Iterator[Point]:
+    """Read a trace: every call that changed the state folder or read a file of it, but for git's cache."""
+    numbers: Counter[tuple[str, str, str]] = Counter()
+    seen: set[tuple[str, str, int]] = set()
+    for thread, call, rest in _calls(trace):
         paths = re.findall(re.escape(str(state)) + r'(?=[/">])[^"> ,)]*', rest)
-        done = " = -1 " not in rest
-        if paths and done and (call != "openat" or _OPENED_TO_WRITE.search(rest)):
-            path = re.sub(r"/tmp\w+", "/tmp*", paths[-1].removeprefix(str(state)).lstrip("/"))
-            yield Point(call=call, number=numbers[call], path=path or ".")
+        if not paths:
+            continue
+        path = paths[-1].removeprefix(str(state)).lstrip("/")
+        numbers[thread, call, path] += 1
+        number = numbers[thread, call, path]
+        counts = " = -1 " not in rest and (call != "openat" or _OPENED_TO_WRITE.search(rest))
+        if counts and path.split("/")[0] != _CACHE and (call, path, number) not in seen:
+            seen.add((call, path, number))
+            quoted = re.match(r'"([^"]*)"', rest)
+            beside = quoted[1].removeprefix(f"{state}/") if quoted and call in _OF_TWO else ""
+            yield Point(call=call, path=path, number=number, beside=beside)
 
 
-def _struck_the_store(folder: Path) -> bool:
-    """Tell whether the call that failed was one on the store; threads change the order, and a line of the log is none."""
-    trace = (folder / "trace.txt").read_text(errors="replace")
-    return any(f"{folder}/state" in line for line in trace.splitlines() if "INJECTED" in line)
+def _calls(trace: str) -> Iterator[tuple[str, str, str]]:
+    """Return thread, name and the rest of every call, in the order in which they ended."""
+    begun: dict[tuple[str, str], str] = {}
+    for line in trace.splitlines():
+        if found := _RESUMED.match(line):
+            thread, call, rest = found.groups()
+            yield thread, call, begun.pop((thread, call), "") + rest
+        elif found := _CALL.match(line):
+            thread, call, rest = found.groups()
+            if rest.endswith(_UNFINISHED):
+                begun[thread, call] = rest.removesuffix(_UNFINISHED)
+            else:
+                yield thread, call, rest
