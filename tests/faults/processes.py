@@ -130,7 +130,7 @@ class Agent:
             sys.stderr = os.fdopen(2, "w", closefd=False)
             loop.TURN_S, limits.BACKOFF_FIRST_S = TURN_S, pause_s
             # Names that are the same in every run: a call is found again by the path that it changes.
-            tempfile._name_sequence = (f"fault{number}" for number in itertools.count())  # type: ignore[attr-defined]
+            tempfile._name_sequence = map("fault{}".format, itertools.count())  # type: ignore[attr-defined]
             if held:
                 _LIBC.prctl(_SET_TRACER, _ANYBODY, 0, 0, 0)
                 os.kill(os.getpid(), signal.SIGSTOP)
