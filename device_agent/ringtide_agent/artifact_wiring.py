@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ringtide_agent.adapters.artifact_stream import ArtifactStore
 from ringtide_agent.adapters.folder_store import FolderStore
+from ringtide_agent.adapters.oci_store import OciStore
 from ringtide_agent.adapters.s3_credentials import Credentials, FileCredentials, LentCredentials, NoCredentials
 from ringtide_agent.adapters.s3_store import S3Access, S3Store
 from ringtide_agent.adapters.web_store import WebStore
@@ -16,7 +17,8 @@ def artifact_sources(configuration: Configuration, now: Callable[[], datetime]) 
     """Return what opens artifacts, by scheme of their address; `now` returns the present."""
     web = WebStore(configuration.artifact_schemes)
     s3 = S3Store(configuration.s3, _credentials(configuration.s3, web, now), web, now)
-    stores: dict[str, ArtifactStore] = {"https": web, "http": web, "file": FolderStore(), "s3": s3}
+    oci = OciStore(configuration.registry_logins, web)
+    stores: dict[str, ArtifactStore] = {"https": web, "http": web, "file": FolderStore(), "s3": s3, "oci": oci}
     return {scheme: stores[scheme] for scheme in configuration.artifact_schemes}
 
 

@@ -40,12 +40,13 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "publication": {"url": _REQUIRED, "fallbacks": [], "branch": "published", **_ACCESS},
     "reports": {"url": _REQUIRED, **_ACCESS},
     "artifacts": {
-        "schemes": ["https", "file", "s3"],
+        "schemes": ["https", "file", "s3", "oci"],
         "tls_certificate": None,
         "tls_key": None,
         "tls_authority": None,
     },
     "s3": {"endpoint": None, "region": "us-east-1", "credentials_file": None, "credentials_url": None},
+    "oci": {"logins_file": None},
     "poll": {"interval_s": 300},
     "report": {"interval_s": 3600, "max_silence_s": 86400},
     "serve": {"host": "127.0.0.1", "port": 8080},
@@ -62,7 +63,7 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "limits": {"fetch_deadline_s": 300, "disk_reserve_mib": 32, "least_rate_bytes_s": 4096, "most_rate_kib_s": 0},
 }
 
-_ARTIFACT_SCHEMES = ("https", "http", "file", "s3")
+_ARTIFACT_SCHEMES = ("https", "http", "file", "s3", "oci")
 
 KNOWN: Mapping[str, Mapping[str, type]] = {
     table: {key: str if value is None or value is _REQUIRED else type(value) for key, value in values.items()}
@@ -140,6 +141,8 @@ class Configuration:
     """Files for `https` artifact sources."""
     s3: S3Access
     """How S3-compatible stores are reached."""
+    registry_logins: Path | None
+    """File with logins for OCI registries; None where they need none."""
     poll_interval_s: int
     """Seconds between polls."""
     report_interval_s: int
@@ -240,6 +243,7 @@ def configuration(given: Inputs) -> Configuration:
         artifact_schemes=_schemes(given),
         artifact_tls=_tls(given.values["artifacts"]),
         s3=_s3(given),
+        registry_logins=None if given.values["oci"]["logins_file"] is None else _absolute(given, "oci", "logins_file"),
         poll_interval_s=_within(given, "poll", "interval_s", 1, 86_400),
         report_interval_s=_within(given, "report", "interval_s", 1, 86_400),
         max_silence_s=_within(given, "report", "max_silence_s", 1, 7 * 86_400),

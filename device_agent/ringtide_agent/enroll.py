@@ -115,7 +115,7 @@ interval_s = {enrolment.report_interval_s}  # of counters alone; a change of sta
 port = {enrolment.serve_port}
 
 [artifacts]
-# schemes = ["https", "file", "s3"]  # "http" can be added: artifacts are checked by digest, but anybody sees what runs here
+# schemes = ["https", "file", "s3", "oci"]  # "http" can be added: artifacts are checked by digest, but anybody sees what runs here
 # tls_certificate, tls_key, tls_authority as above
 
 [s3]
@@ -123,6 +123,9 @@ port = {enrolment.serve_port}
 # region = "us-east-1"
 # credentials_file = "/var/lib/ringtide/s3.json"  # AccessKeyId and SecretAccessKey as JSON, 0600; without, unsigned
 # credentials_url = "https://keys.example.org/s3"  # instead: an address that lends such a key for a while
+
+[oci]
+# logins_file = "/var/lib/ringtide/registries.json"  # as `docker login` writes it, 0600; without, nobody's rights
 
 [metrics]
 # file = "/var/lib/prometheus/node-exporter/ringtide.prom"  # for node_exporter's textfile collector

@@ -209,6 +209,7 @@ def key_files(configuration: Configuration) -> tuple[Path, ...]:
         *(access.ssh_key for access in accesses if isinstance(access, GitAccess)),
         configuration.artifact_tls.key,
         configuration.s3.credentials_file,
+        configuration.registry_logins,
         *hinted,
     )
     return (configuration.key_file, *sorted({Path(name) for name in named if name is not None}))

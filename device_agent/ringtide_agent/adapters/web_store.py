@@ -39,19 +39,23 @@ class WebStore:
             yield stream_of(response, start, web, amount)
 
     @contextmanager
-    def answer(self, uri: str, headers: Mapping[str, str], web: Web) -> Iterator[urllib3.BaseHTTPResponse]:
-        """Ask for an address and go where it leads; nothing of the content is read yet.
+    def answer(
+        self, uri: str, headers: Mapping[str, str], web: Web, *, follow: bool = True
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
+        """Ask for an address and, where that is wanted, go where it leads; nothing of the content is read yet.
 
         Raises:
             BrokenOffError: No answer, or not to the end, also while the caller reads it.
         """
         try:
             with ExitStack() as stack:
-                yield self._follow(stack, web, uri, headers)
+                yield self._follow(stack, web, uri, headers, follow=follow)
         except urllib3.exceptions.HTTPError as error:
             raise BrokenOffError(web.why_cut or f"{type(error).__name__}: {error}"[:200]) from error
 
-    def _follow(self, stack: ExitStack, web: Web, uri: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+    def _follow(
+        self, stack: ExitStack, web: Web, uri: str, headers: Mapping[str, str], *, follow: bool
+    ) -> urllib3.BaseHTTPResponse:
         for _ in range(MAX_REDIRECTS + 1):
             host = urlsplit(uri).netloc
             wait_s = self._closed_until_s.get(host, 0.0) - time.monotonic()
@@ -59,7 +63,7 @@ class WebStore:
                 raise BrokenOffError(f"asks to be left alone for another {wait_s:.0f} s")
             response = stack.enter_context(web.get(uri, headers))
             location = response.get_redirect_location()
-            if not location:
+            if not location or not follow:
                 if response.status in (429, 503):
                     self._closed_until_s[host] = time.monotonic() + _retry_after_s(response)
                 return response

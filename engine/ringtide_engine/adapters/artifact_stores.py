@@ -45,7 +45,12 @@ def open_store(address: str, environment: Mapping[str, str], now: Callable[[], d
         from ringtide_engine.adapters.s3_store import S3Store  # here: most fleets have none
 
         return S3Store(address, environment, now)
-    raise InputError(f"{address!r} is not an artifact store: file:///folder, https://, http:// or s3://bucket")
+    if parts.scheme == "oci" and host:
+        from ringtide_engine.adapters.oci_store import OciStore
+
+        return OciStore(address, environment)
+    known = "file:///folder, https://, http://, s3://bucket or oci://registry/repository"
+    raise InputError(f"{address!r} is not an artifact store: {known}")
 
 
 class FolderStore:

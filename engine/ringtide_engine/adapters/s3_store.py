@@ -10,6 +10,7 @@ from ringtide_contract.errors import InputError, TransientError, TrustError
 from ringtide_contract.ids import Digest, sha256
 from ringtide_contract.s3_signature import NOTHING, S3Key, object_url, signed_headers
 from ringtide_engine.adapters.bounded_requests import checked, requested
+from ringtide_engine.model.artifact_address import artifact_address
 
 _CODE = re.compile(rb"<Code>([A-Za-z0-9.]{1,64})</Code>")
 _SAID_BYTES = 4096
@@ -52,7 +53,7 @@ class S3Store:
             status, said = self._ask("PUT", digest, limit=_SAID_BYTES, content=content)
             if status != 200:
                 raise TransientError(f"the store {self._address} does not take {digest}: {_said(status, said)}")
-        return f"{self._address}/{digest}"
+        return artifact_address(self._address, digest)
 
     def get(self, digest: Digest, limit: int) -> bytes:
         """Return the content of an artifact of at most `limit` bytes."""

@@ -5,6 +5,7 @@ from ringtide_contract.errors import InputError
 from ringtide_contract.ids import Digest, sha256
 from ringtide_contract.manifest import Golden, Manifest, Runtime
 from ringtide_contract.tree import manifest_path
+from ringtide_engine.model.artifact_address import artifact_address
 from ringtide_engine.model.assignment import Choice
 from ringtide_engine.model.desired import Fleet, HardwareClass
 from ringtide_engine.model.releases import ReleaseFile
@@ -83,7 +84,7 @@ def _artifact(fleet: Fleet, file: ReleaseFile, path: str) -> Artifact:
         raise InputError(f"{path} names the artifact store {file.store!r}, which fleet.yaml does not list")
 
     def uris(digest: Digest) -> tuple[str, ...]:
-        return (f"{store.rstrip('/')}/{digest}",)
+        return (artifact_address(store, digest),)
 
     return Artifact(
         name=file.name,

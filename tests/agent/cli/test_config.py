@@ -131,7 +131,7 @@ def test_hints_are_configured_by_their_host(tmp_path: Path) -> None:
         (
             "[artifacts]",
             '[artifacts]\nschemes = ["ftp"]',
-            "agent.toml:3\\d: artifacts.schemes: takes some of https, http, file, s3, not",
+            "agent.toml:3\\d: artifacts.schemes: takes some of https, http, file, s3, oci, not",
         ),
         ("[s3]", '[s3]\nendpoint = "http://s3.lan"', "s3.endpoint: takes an https:// address; others only where"),
         ("[s3]", '[s3]\nendpoint = "https://u:secret@s3.lan"', "s3.endpoint: .* is not an endpoint like"),

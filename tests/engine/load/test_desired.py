@@ -131,7 +131,7 @@ def test_files_that_are_not_ours_are_passed_over(path: str) -> None:
             "fleet.yaml",
             ("file:///srv/models", "./models"),
             "fleet.yaml:6:11",
-            "an absolute file://, https://, http:// or s3://",
+            "an absolute file://, https://, http://, s3:// or oci://",
         ),
         (
             "devices/edge-s-0001.yaml",
