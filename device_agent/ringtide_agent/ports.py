@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal, Protocol, TypeVar
 
 from ringtide_contract.acceptance import Floor
+from ringtide_contract.artifact import Artifact
 from ringtide_contract.errors import InputError
 from ringtide_contract.ids import DeviceId, Digest
 from ringtide_contract.manifest import Manifest
@@ -228,10 +229,11 @@ class Store(Protocol):
 class ArtifactSource(Protocol):
     """Fetches artifacts into the store."""
 
-    def fetch(self, digest: Digest, size_bytes: int, uris: Sequence[str]) -> bool:
-        """Tell whether a blob is in the store; where it is not, begin or go on to bring it, and return at once.
+    def fetch(self, artifact: Artifact, memory_bytes: int) -> bool:
+        """Tell whether an artifact is in the store; where it is not, begin or go on to bring it, and return at once.
 
-        `uris` are tried in order, and what is there is resumed. What is not asked for any more is given up.
+        Its addresses are tried in order, and what is there is resumed. A delta is applied where it is smaller and needs
+        no more than `memory_bytes`. What is not asked for any more is given up.
 
         Raises:
             TrustError: Every source gave other bytes than the digest names.

@@ -11,6 +11,7 @@ from fakes.publication import BUNDLE_PATH, FLEET, HARDWARE_CLASS, START, Publish
 from ringtide_agent.equipment import Ports, Settings
 from ringtide_agent.loop import Agent
 from ringtide_agent.ports import Errand, ProbeFailure, ProbeResult, ServedModel, ServedRelease, Snapshot, Store
+from ringtide_contract.artifact import Artifact
 from ringtide_contract.errors import RingtideError, TransientError, TrustError
 from ringtide_contract.ids import DeviceId, Digest, sha256
 from ringtide_contract.keys import generate
@@ -101,14 +102,14 @@ class MemoryArtifacts:
     """Turns of the loop that the next artifacts take."""
     fetched: list[str] = field(default_factory=list)
 
-    def fetch(self, digest: Digest, size_bytes: int, uris: Sequence[str]) -> bool:
+    def fetch(self, artifact: Artifact, memory_bytes: int) -> bool:
         if self.failure is not None:
             raise self.failure
         if self.turns > 0:
             self.turns -= 1
             return False
-        self.fetched.append(uris[0])
-        self.store.put_blob(artifact_content(uris[0].removeprefix("memory:")))
+        self.fetched.append(artifact.uris[0])
+        self.store.put_blob(artifact_content(artifact.uris[0].removeprefix("memory:")))
         return True
 
 

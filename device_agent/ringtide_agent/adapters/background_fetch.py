@@ -1,13 +1,14 @@
 """Downloads beside the loop: each artifact in a thread of its own, which ends when nobody asks for the artifact any more.
 
-A thread has no state that a restart could lose: what came lies in the part file, and the digest decides.
+A thread has no state that a restart could lose: what came lies beside the blobs, and digests decide.
 """
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from ringtide_agent.adapters.artifact_fetch import ArtifactFetcher
+from ringtide_contract.artifact import Artifact
 from ringtide_contract.errors import RingtideError, TransientError
 from ringtide_contract.ids import Digest
 
@@ -49,24 +50,24 @@ class BackgroundFetch:
         self._patience_s, self._lease_s, self._stuck_s = patience_s, lease_s, stuck_s
         self._jobs: dict[Digest, _Job] = {}
 
-    def fetch(self, digest: Digest, size_bytes: int, uris: Sequence[str]) -> bool:
-        """Tell whether a blob is in the store; where it is not, see to it that it comes, and ask again.
+    def fetch(self, artifact: Artifact, memory_bytes: int) -> bool:
+        """Tell whether an artifact is in the store; where it is not, see to it that it comes, and ask again.
 
         Raises:
             TrustError: Every source gave other bytes than the digest names.
             TransientError: No source answered, or the disk is full.
         """
         self._end_those_left()
-        job = self._jobs.get(digest)
+        job = self._jobs.get(artifact.sha256)
         if job is None:
             if len(self._jobs) >= MOST_AT_ONCE:
                 return False
-            job = self._jobs[digest] = _Job(self._fetcher, self._wake, digest, size_bytes, tuple(uris))
+            job = self._jobs[artifact.sha256] = _Job(self._fetcher, self._wake, artifact, memory_bytes)
             job.start(self._patience_s)
         job.asked_s = time.monotonic()
         if not job.ended:
             return False
-        del self._jobs[digest]
+        del self._jobs[artifact.sha256]
         if job.trouble is not None:
             raise job.trouble
         return not job.is_dropped
@@ -87,12 +88,13 @@ class _Job:
     """One download."""
 
     def __init__(
-        self, fetcher: ArtifactFetcher, wake: Callable[[], None], digest: Digest, size: int, uris: tuple[str, ...]
+        self, fetcher: ArtifactFetcher, wake: Callable[[], None], artifact: Artifact, memory_bytes: int
     ) -> None:
         self.asked_s = self.got_s = time.monotonic()
         self.is_dropped = False
         self.trouble: RingtideError | None = None
-        self._work, self._wake, self._web = (digest, size, uris), wake, fetcher.web()
+        self._artifact, self._memory_bytes = artifact, memory_bytes
+        self._wake, self._web = wake, fetcher.web()
         self._fetcher, self._done = fetcher, threading.Event()
 
     @property
@@ -101,7 +103,7 @@ class _Job:
 
     def start(self, patience_s: float) -> None:
         # A daemon: the end of the process ends it at any point, as a power cut would.
-        threading.Thread(target=self._run, name=f"fetch {self._work[0][:12]}", daemon=True).start()
+        threading.Thread(target=self._run, name=f"fetch {self._artifact.sha256[:12]}", daemon=True).start()
         self._done.wait(patience_s)
 
     def leave(self) -> None:
@@ -114,11 +116,11 @@ class _Job:
 
     def _run(self) -> None:
         try:
-            self._fetcher.fetch(*self._work, web=self._web, beat=self._beat)
+            self._fetcher.fetch(self._artifact, self._memory_bytes, web=self._web, beat=self._beat)
         except RingtideError as error:
             self.trouble = None if self.is_dropped else error
         except Exception as error:  # noqa: BLE001 - a thread has nobody above it; the loop names the defect and goes on
-            self.trouble = TransientError(f"artifact {self._work[0][:12]}: {type(error).__name__}: {error}")
+            self.trouble = TransientError(f"artifact {self._artifact.sha256[:12]}: {type(error).__name__}: {error}")
         finally:
             self._web.close()
             self._done.set()

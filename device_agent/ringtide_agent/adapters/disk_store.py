@@ -3,7 +3,7 @@
 format                                version of all that follows; one without is of version 1
 floor.json                            the newest verified number
 journal/<name>.json                   journal entries; floor and entries end in a line with the SHA-256 of what is above it
-blobs/<2 hex>/<sha256>                whole artifacts; `.part` beside them while they arrive
+blobs/<2 hex>/<sha256>                whole artifacts; `.part`, `.chunks`, `.delta`, `.patched` beside them while they arrive
 models/<model>/active                 `a` or `b`
 models/<model>/{a,b}/manifest.json    and `digest` beside it, written last: a slot whose two files differ is empty
 """
@@ -221,6 +221,8 @@ class DiskStore:
             partial.chmod(0o600)
             partial.replace(path)
             _sync(path.parent)
+            for left in path.parent.glob(f"{digest}.*"):
+                left.unlink(missing_ok=True)
         self._whole.add(digest)
 
     def collect_garbage(self, keep: Sequence[Digest]) -> None:
@@ -232,9 +234,9 @@ class DiskStore:
                 wanted.update(() if content is None else (item.sha256 for item in content.manifest.artifacts))
         with _translated("remove old blobs"):
             for path in sorted(self._folder.glob("blobs/??/*")):
-                digest = path.name.removesuffix(".part")
-                if digest not in wanted:
-                    self._whole.discard(Digest(digest))
+                digest, _, kind = path.name.partition(".")
+                if digest not in wanted or (kind and path.with_name(digest).exists()):
+                    self._whole.discard(Digest(path.name))
                     self._remove(path)
 
     def _read_slot(self, model: str, slot: SlotName) -> SlotContent | None:
@@ -290,7 +292,7 @@ class DiskStore:
 
     def _remove(self, path: Path) -> None:
         if path.exists():
-            path.unlink()
+            path.unlink(missing_ok=True)  # a download that has ended tidies up, too
             _sync(path.parent)
 
     def _make_folder(self, folder: Path) -> None:

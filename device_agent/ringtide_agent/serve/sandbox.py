@@ -22,6 +22,9 @@ MAX_WRITTEN_BYTES = 1024 * 1024
 BASE_DATA_BYTES = 1024 * 1024 * 1024
 """What a worker may hold beside its releases' budgets: the runtime takes a tenth, four large requests at once half."""
 
+MAX_PATCH_CPU_S = 300
+"""A delta of 50 MB takes a tenth of a second to apply."""
+
 RUNTIME_READS = (
     "/usr/lib",
     "/usr/share/zoneinfo",
@@ -53,6 +56,14 @@ def confine_probe(parent: int, address_space_bytes: int) -> None:
     _confine(signal.SIGKILL, parent)
     _limit(resource.RLIMIT_AS, address_space_bytes)
     _limit(resource.RLIMIT_FSIZE, MAX_WRITTEN_BYTES)
+
+
+def confine_patch(parent: int, *, address_space_bytes: int, written_bytes: int) -> None:
+    """Confine the process that applies a delta."""
+    _confine(signal.SIGKILL, parent)
+    _limit(resource.RLIMIT_AS, address_space_bytes)
+    _limit(resource.RLIMIT_FSIZE, written_bytes)
+    _limit(resource.RLIMIT_CPU, MAX_PATCH_CPU_S)
 
 
 def close_world(readable: Iterable[str]) -> None:

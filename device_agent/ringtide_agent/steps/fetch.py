@@ -22,7 +22,7 @@ def fetch(ports: Ports, view: View, state: Fetching, manifest: Manifest) -> Fetc
         if missing:
             ports.store.collect_garbage(() if view.orders is None else view.orders.artifacts)
         for artifact in missing:
-            if not ports.artifacts.fetch(artifact.sha256, artifact.size_bytes, artifact.uris):
+            if not ports.artifacts.fetch(artifact, manifest.budget.peak_memory_bytes):
                 return STAY
     except TrustError as error:
         until = (view.now + timedelta(seconds=RETRY_AFTER_S)).replace(microsecond=0)

@@ -5,11 +5,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from agent.edges.test_artifact_fetch import CONTENT, DIGEST, FLIPPED, SIZE, Shelf, fetcher, local, shelf, web
+from agent.edges.test_artifact_fetch import CONTENT, DIGEST, FLIPPED, Shelf, artifact, fetcher, local, shelf, web
 from ringtide_agent.adapters.background_fetch import MOST_AT_ONCE, BackgroundFetch
 from ringtide_contract.errors import TransientError, TrustError
 from ringtide_contract.ids import sha256
@@ -21,7 +22,7 @@ END_S = 20.0
 
 def until_here(source: BackgroundFetch, uris: list[str]) -> None:
     end = time.monotonic() + END_S
-    while not source.fetch(DIGEST, SIZE, uris):
+    while not source.fetch(artifact(*uris), 0):
         assert time.monotonic() < end, "it never comes"
         time.sleep(0.01)
 
@@ -54,14 +55,14 @@ def trickle(greeting: bytes = b"HTTP/1.1 200 OK\r\nX: ") -> Iterator[str]:
 def test_what_is_quick_costs_no_turn(tmp_path: Path, shelf: Shelf) -> None:
     woken: list[bool] = []
     source = BackgroundFetch(fetcher(shelf), wake=lambda: woken.append(True), patience_s=END_S)
-    assert source.fetch(DIGEST, SIZE, [local(tmp_path, CONTENT)])
+    assert source.fetch(artifact(local(tmp_path, CONTENT)), 0)
     assert (shelf.admitted, woken) == ([DIGEST], [True])
 
 
 def test_a_server_that_says_nothing_keeps_nobody_waiting_and_the_next_source_has_its_turn(shelf: Shelf) -> None:
     with trickle() as silent, web() as good:
         source = BackgroundFetch(fetcher(shelf), patience_s=0, stuck_s=0.2)
-        assert not source.fetch(DIGEST, SIZE, [silent, good.url()])
+        assert not source.fetch(artifact(silent, good.url()), 0)
         until_here(source, [silent, good.url()])
     assert (shelf.folder / DIGEST).read_bytes() == CONTENT
 
@@ -80,7 +81,7 @@ def test_chunks_that_never_begin_are_cut_and_named(shelf: Shelf) -> None:
 def test_what_nobody_asks_for_any_more_is_ended_and_begins_again_when_it_is_asked_for(shelf: Shelf) -> None:
     with web(slow=True) as slow:
         source = BackgroundFetch(fetcher(shelf), patience_s=0, lease_s=0.1)
-        assert not source.fetch(DIGEST, SIZE, [slow.url()])
+        assert not source.fetch(artifact(slow.url()), 0)
         time.sleep(0.2)
         for _ in range(500):
             source._end_those_left()
@@ -96,22 +97,22 @@ def test_what_nobody_asks_for_any_more_is_ended_and_begins_again_when_it_is_aske
 def test_failures_reach_the_loop(tmp_path: Path, shelf: Shelf) -> None:
     source = BackgroundFetch(fetcher(shelf), patience_s=END_S)
     with pytest.raises(TransientError, match="No such file"):
-        source.fetch(DIGEST, SIZE, ["file:///nowhere/x"])
+        source.fetch(artifact("file:///nowhere/x"), 0)
     with pytest.raises(TrustError) as refusal:
-        source.fetch(DIGEST, SIZE, [local(tmp_path, FLIPPED)])
+        source.fetch(artifact(local(tmp_path, FLIPPED)), 0)
     assert refusal.value.rule == "ARTIFACT-DIGEST"
-    assert source.fetch(DIGEST, SIZE, [local(tmp_path, CONTENT, "good")])
+    assert source.fetch(artifact(local(tmp_path, CONTENT, "good")), 0)
 
 
 def test_a_defect_is_named_and_ends_no_agent(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shelf, "blob_path", None)
     with pytest.raises(TransientError, match="TypeError"):
-        BackgroundFetch(fetcher(shelf), patience_s=END_S).fetch(DIGEST, SIZE, ["file:///nowhere/x"])
+        BackgroundFetch(fetcher(shelf), patience_s=END_S).fetch(artifact("file:///nowhere/x"), 0)
 
 
 def test_downloads_at_one_time_are_bounded(shelf: Shelf) -> None:
     with web(slow=True) as slow:
         source = BackgroundFetch(fetcher(shelf), patience_s=0)
         for number in range(MOST_AT_ONCE + 3):
-            assert not source.fetch(sha256(bytes([number])), 1 << 20, [slow.url()])
+            assert not source.fetch(replace(artifact(slow.url()), sha256=sha256(bytes([number]))), 0)
         assert len(source._jobs) == MOST_AT_ONCE  # ended ones among them, until they are asked for
