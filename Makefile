@@ -52,9 +52,9 @@ bench: $(STAMP)
 deb: $(STAMP)
 	$(BIN)/python packaging/build_deb.py
 
-# Needs root, systemd-nspawn and the package registry; some minutes.
+# Needs root, systemd-nspawn and the package registry, and says so where it skips; five minutes, twenty at most.
 system: $(STAMP)
-	RINGTIDE_SYSTEM=1 $(BIN)/pytest -rs tests/faults/test_system.py tests/agent/cli/test_packaging.py
+	RINGTIDE_SYSTEM=1 $(BIN)/pytest -s -rs tests/faults/test_system.py tests/agent/cli/test_packaging.py
 
 spec: $(STAMP)
 	$(BIN)/python docs/spec/make_kind_pages.py

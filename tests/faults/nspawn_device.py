@@ -27,9 +27,9 @@ def lacking() -> str | None:
 class Booted:
     """A booted device."""
 
-    def __init__(self, name: str, folder: Path, *, shared: Path) -> None:
-        """Boot it; `shared` is read at /srv/shared."""
-        self.name, self._folder, self._listener = name, folder, None
+    def __init__(self, name: str, folder: Path, *, shared: Path, end_s: float) -> None:
+        """Boot it; `shared` is read at /srv/shared. Nothing is waited for beyond the monotonic second `end_s`."""
+        self.name, self._folder, self._listener, self._end_s = name, folder, None, end_s
         folder.mkdir()
         _run("mount", "-t", "tmpfs", "tmpfs", str(folder))
         up, work, self.root = folder / "up", folder / "work", folder / "root"
@@ -64,7 +64,7 @@ class Booted:
 
     def wait_for(self, condition: object, what: str, seconds: float = BOOT_S) -> None:
         """Wait until a condition holds."""
-        end = time.monotonic() + seconds
+        end = min(self._end_s, time.monotonic() + seconds)
         while not condition():  # type: ignore[operator]
             assert time.monotonic() < end, f"{self.name}: {what} did not come about"
             time.sleep(0.3)

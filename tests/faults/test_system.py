@@ -8,7 +8,9 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +37,9 @@ pytestmark = [
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [f"cam-{number}" for number in range(1, 1 + int(os.environ.get("RINGTIDE_SYSTEM_DEVICES", "4")))]
+BUILD_S, WHOLE_S = 300, 900
+"""For one package; for everything on the devices."""
+
 ASK = (
     "import json, sys, urllib.request as r; q = r.Request('http://127.0.0.1:8080/v2/models/digits/infer', "
     "sys.argv[1].encode()); print(json.load(r.urlopen(q, timeout=20))['model_version'])"
@@ -143,22 +148,36 @@ class Camera:
         assert self.answers() == release
 
 
+@contextmanager
+def did(what: str) -> Iterator[None]:
+    """Print what was done and how long it took."""
+    begin = time.monotonic()
+    yield
+    print(f"{time.monotonic() - begin:6.1f} s  {what}", flush=True)
+
+
 @pytest.fixture(scope="module")
-def debs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def possible() -> None:
+    why = lacking()
+    if why is not None:
+        pytest.skip(f"no device can boot here: {why}")
+
+
+@pytest.fixture(scope="module")
+def debs(possible: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     if os.environ.get("RINGTIDE_DEBS"):
         return Path(os.environ["RINGTIDE_DEBS"])
     out = tmp_path_factory.mktemp("debs")
-    for version in ("0.1.0", "0.1.1"):
-        script = ROOT / "packaging" / "build_deb.py"
-        subprocess.run([sys.executable, str(script), "--out", str(out), "--version", version], check=True)
+    with did("two versions of the package are built"):
+        for version in ("0.1.0", "0.1.1"):
+            script = ROOT / "packaging" / "build_deb.py"
+            command = [sys.executable, str(script), "--out", str(out), "--version", version]
+            subprocess.run(command, check=True, timeout=BUILD_S, stdout=subprocess.DEVNULL)
     return out
 
 
 @pytest.fixture(scope="module")
-def fleet(debs: Path) -> Iterator[tuple[Fleet, list[Camera]]]:
-    why = lacking()
-    if why is not None:
-        pytest.skip(why)
+def fleet(possible: None, debs: Path) -> Iterator[tuple[Fleet, list[Camera]]]:
     booted: list[Booted] = []
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="ringtide-system-") as there:
         folder = Path(there)
@@ -170,10 +189,14 @@ def fleet(debs: Path) -> Iterator[tuple[Fleet, list[Camera]]]:
         with git_server(folder / "git", fleet.authority) as server:
             url = server.url("").rstrip("/")
             try:
-                for name in NAMES:
-                    booted.append(Booted(name, folder / name, shared=fleet.shelf.folder))
-                    booted[-1].lend(int(url.rpartition(":")[2]))
-                yield fleet, [Camera(device, fleet, url) for device in booted]
+                end_s = time.monotonic() + WHOLE_S
+                with did(f"{len(NAMES)} devices boot systemd"):
+                    for name in NAMES:
+                        booted.append(Booted(name, folder / name, shared=fleet.shelf.folder, end_s=end_s))
+                        booted[-1].lend(int(url.rpartition(":")[2]))
+                with did("each installs the package and enrols"):
+                    cameras = [Camera(device, fleet, url) for device in booted]
+                yield fleet, cameras
             finally:
                 for device in booted:
                     device.off()
@@ -187,71 +210,81 @@ def test_devices_of_the_package_update_through_rings_and_survive(fleet: tuple[Fl
     owner, cameras = fleet
     first, second, third, last = cameras[0], cameras[1 % len(cameras)], cameras[2 % len(cameras)], cameras[-1]
 
-    for camera in cameras:
-        assert camera.shows("ActiveState", "ConditionResult")[0] == "inactive"
-        assert f"id: {camera.id}" in camera.document
-    owner.publish(steady(owner.old))
-    for camera in cameras:
-        camera.start()
-    for camera in cameras:
-        camera.reaches(1, "1.0.0")
+    with did("a new package starts nothing; enabled, every device confirms 1.0.0"):
+        for camera in cameras:
+            assert camera.shows("ActiveState", "ConditionResult")[0] == "inactive"
+            assert f"id: {camera.id}" in camera.document
+        owner.publish(steady(owner.old))
+        for camera in cameras:
+            camera.start()
+        for camera in cameras:
+            camera.reaches(1, "1.0.0")
 
-    # One ring after the other.
-    owner.publish(owner.ring(1))
-    for camera in cameras:
-        camera.reaches(2, "1.1.0" if camera.id in owner.inside(1) else "1.0.0")
-    line = ["0", "generation 1.3; digits: 1.1.0, confirmed"]
-    owner.publish(owner.ring(len(cameras)))
-    for camera in cameras:
-        camera.reaches(3, "1.1.0")
-        camera.booted.wait_for(lambda camera=camera: owner.reports.tip(report_ref(camera.id)), "a report")
-        camera.booted.wait_for(lambda camera=camera: camera.shows("NRestarts", "StatusText") == line, str(line))
+    with did("1.1.0 reaches the first ring alone, then all of them; everybody reports"):
+        owner.publish(owner.ring(1))
+        for camera in cameras:
+            camera.reaches(2, "1.1.0" if camera.id in owner.inside(1) else "1.0.0")
+        line = ["0", "generation 1.3; digits: 1.1.0, confirmed"]
+        owner.publish(owner.ring(len(cameras)))
+        for camera in cameras:
+            camera.reaches(3, "1.1.0")
+            camera.booted.wait_for(lambda camera=camera: owner.reports.tip(report_ref(camera.id)), "a report")
+            camera.booted.wait_for(lambda camera=camera: camera.shows("NRestarts", "StatusText") == line, str(line))
 
-    # Killed.
-    first.run(
-        "systemctl", "kill", "-s", "KILL", "ringtide-agent", check=False
-    )  # on cgroup v1 it says EIO after it killed
-    first.booted.wait_for(lambda: first.shows("NRestarts", "ActiveState") == ["1", "active"], "the restart")
-    first.reaches(3, "1.1.0")
+    with did("the running unit scores 2.0 at most, and its doctor finds nothing wrong"):
+        first.run("systemd-analyze", "security", "--threshold=20", "--no-pager", "ringtide-agent.service")
+        assert "fix:" not in first.run("ringtide-agent", "doctor")
 
-    # A loop that stands still.
-    folder = second.booted.root / "etc/systemd/system/ringtide-agent.service.d"
-    second.run("mkdir", "-p", "/etc/systemd/system/ringtide-agent.service.d")
-    (folder / "watchdog.conf").write_text("[Service]\nWatchdogSec=8\n")
-    second.run("systemctl", "daemon-reload")
-    second.run("systemctl", "restart", "ringtide-agent")
-    (process,) = second.shows("MainPID")
-    second.run("kill", "-s", "STOP", process)
-    second.booted.wait_for(lambda: second.shows("MainPID")[0] not in ("0", process), "the watchdog")
-    assert "Failed with result 'watchdog'" in second.run("journalctl", "-u", "ringtide-agent", "--no-pager")
-    second.reaches(3, "1.1.0")
-    transitions = second.run("journalctl", "RINGTIDE_MODEL=digits", "-o", "json", "--no-pager").splitlines()
-    assert "Confirming" in {json.loads(line)["RINGTIDE_STATE"] for line in transitions}
+    with did("killed with KILL, it is back and serves 1.1.0"):
+        # On cgroup v1 systemctl says EIO after it killed.
+        first.run("systemctl", "kill", "-s", "KILL", "ringtide-agent", check=False)
+        first.booted.wait_for(lambda: first.shows("NRestarts", "ActiveState") == ["1", "active"], "the restart")
+        first.reaches(3, "1.1.0")
 
-    # Without a network it starts, serves, and says what is missing; with it, it goes on.
-    third.booted.network(up=False)
-    third.run("systemctl", "restart", "ringtide-agent")
-    assert third.shows("ActiveState") == ["active"]
-    third.booted.wait_for(lambda: "source-unreachable" in third.shows("StatusText")[0], "the missing source", 240)
-    assert third.confirmed() == (3, "1.1.0")
-    owner.publish(steady(owner.new))
-    third.booted.network(up=True)
-    third.reaches(4, "1.1.0")
+    with did("a loop that stands still loses its watchdog, is started again and serves 1.1.0"):
+        folder = second.booted.root / "etc/systemd/system/ringtide-agent.service.d"
+        second.run("mkdir", "-p", "/etc/systemd/system/ringtide-agent.service.d")
+        (folder / "watchdog.conf").write_text("[Service]\nWatchdogSec=8\n")
+        second.run("systemctl", "daemon-reload")
+        second.run("systemctl", "restart", "ringtide-agent")
+        (process,) = second.shows("MainPID")
+        second.run("kill", "-s", "STOP", process)
+        second.booted.wait_for(lambda: second.shows("MainPID")[0] not in ("0", process), "the watchdog")
+        assert "Failed with result 'watchdog'" in second.run("journalctl", "-u", "ringtide-agent", "--no-pager")
+        second.reaches(3, "1.1.0")
+        transitions = second.run("journalctl", "RINGTIDE_MODEL=digits", "-o", "json", "--no-pager").splitlines()
+        assert "Confirming" in {json.loads(line)["RINGTIDE_STATE"] for line in transitions}
 
-    # Upgraded, removed, installed again, purged.
-    key = last.run("sha256sum", "/etc/ringtide/device.key")
-    last.reaches(4, "1.1.0")
-    last.install("0.1.1")
-    last.booted.wait_for(lambda: last.shows("ActiveState") == ["active"], "the new version")
-    assert "0.1.1" in last.run("dpkg-query", "-W", "ringtide-agent")
-    last.reaches(4, "1.1.0")
-    last.run("dpkg", "-r", "ringtide-agent")
-    assert last.run("sh", "-c", "test -e /usr/lib/ringtide-agent; echo $?") == "1"
-    assert last.run("sha256sum", "/etc/ringtide/device.key") == key
-    last.run("test", "-e", "/var/lib/ringtide/models/digits/active")
-    last.install("0.1.1")
-    last.start()
-    last.reaches(4, "1.1.0")
-    last.run("dpkg", "-P", "ringtide-agent")
-    for gone in ("/var/lib/ringtide", "/etc/ringtide"):
-        assert last.run("sh", "-c", f"test -e {gone}; echo $?") == "1"
+    with did("without a network it starts, serves, and says what is missing; with it, it goes on to generation 4"):
+        third.booted.network(up=False)
+        third.run("systemctl", "restart", "ringtide-agent")
+        assert third.shows("ActiveState") == ["active"]
+        third.booted.wait_for(lambda: "source-unreachable" in third.shows("StatusText")[0], "the missing source")
+        assert third.confirmed() == (3, "1.1.0")
+        assert "publication" in third.run("ringtide-agent", "doctor", check=False)
+        owner.publish(steady(owner.new))
+        third.booted.network(up=True)
+        third.reaches(4, "1.1.0")
+
+    with did("the package is upgraded in service and keeps key, state and release"):
+        key = last.run("sha256sum", "/etc/ringtide/device.key")
+        last.reaches(4, "1.1.0")
+        number = last.status()["reports"]["last"]  # type: ignore[index]
+        last.install("0.1.1")
+        last.booted.wait_for(lambda: last.shows("ActiveState") == ["active"], "the new version")
+        assert "0.1.1" in last.run("dpkg-query", "-W", "ringtide-agent")
+        last.reaches(4, "1.1.0")
+        assert last.status()["reports"]["last"] >= number  # type: ignore[index]
+
+    with did("removed, it leaves key and state; installed again, it goes on; purged, nothing of it is left"):
+        last.run("dpkg", "-r", "ringtide-agent")
+        assert last.run("sh", "-c", "test -e /usr/lib/ringtide-agent; echo $?") == "1"
+        assert last.run("sha256sum", "/etc/ringtide/device.key") == key
+        last.run("test", "-e", "/var/lib/ringtide/models/digits/active")
+        last.install("0.1.1")
+        last.start()
+        last.reaches(4, "1.1.0")
+        last.run("dpkg", "-P", "ringtide-agent")
+        left = "find /etc /usr/lib /usr/bin /var/lib /var/cache /run -xdev -name '*ringtide*' -not -path '*/dpkg/*'"
+        assert last.run("sh", "-c", left) == ""
+        assert last.shows("LoadState") == ["not-found"]
