@@ -6,7 +6,7 @@ STAMP = $(VENV)/.installed
 SOURCES = contract engine device_agent tests benchmarks docs
 export ORT_DISABLE_TELEMETRY = 1
 
-.PHONY: help demo test check unit journeys faults faults-full bench lock spec clean deb system
+.PHONY: help demo test check unit journeys faults faults-full bench lock spec clean deb runtime system
 
 help:
 	@echo "make demo      the whole story on this machine: twelve devices, a good release, a bad one"
@@ -14,6 +14,7 @@ help:
 	@echo "make unit      the quick tests only"
 	@echo "make faults    break a device in every way this machine allows, within ten minutes; faults-full: at every point"
 	@echo "make deb       the agent's Debian package, in build/deb"
+	@echo "make runtime   the same agent as an archive to release to devices that have the package"
 	@echo "make system    the package on four devices that boot here (root, systemd-nspawn)"
 	@echo "make bench     print the figures that the documents quote"
 
@@ -51,6 +52,9 @@ bench: $(STAMP)
 
 deb: $(STAMP)
 	$(BIN)/python packaging/build_deb.py
+
+runtime: $(STAMP)
+	$(BIN)/python packaging/build_deb.py --runtime
 
 # Needs root, systemd-nspawn and the package registry, and says so where it skips; five minutes, twenty at most.
 system: $(STAMP)

@@ -3,15 +3,20 @@
 The libraries are the ones of requirements-dev.txt, by hash, for the device's architecture and Python, and lie beside the
 agent in /usr/lib/ringtide-agent: a device needs Debian's python3 and git and no registry. The same sources give the same
 bytes: every file gets the time of SOURCE_DATE_EPOCH, or of the last commit.
+
+`--runtime` makes of the same folder, instead of the package, the archive that `ringtide runtime add` releases to devices
+that have the package.
 """
 
 import argparse
+import gzip
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path  # noqa: TID251 - a script that lays out files
@@ -31,25 +36,40 @@ def main() -> None:
         "--python", default="3.11", help="Version of Debian's python3 on the device; 3.11 is Debian 12."
     )
     parser.add_argument("--version", help="Of the package; the project's by default.")
+    parser.add_argument("--runtime", action="store_true", help="Make the archive of a runtime release.")
     options = parser.parse_args()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     epoch = int(os.environ.get("SOURCE_DATE_EPOCH") or _said("git", "-C", str(ROOT), "log", "-1", "--format=%ct"))
     stage = options.out / f"stage-{options.arch}-{options.python}"
     shutil.rmtree(stage, ignore_errors=True)
     (stage / "site").mkdir(parents=True)
-    _libraries(stage, project, options.arch, options.python)
+    libraries = _libraries(stage, project, options.arch, options.python)
     for package in ("contract/ringtide_contract", "device_agent/ringtide_agent"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / package, stage / "site" / Path(package).name, ignore=ignored)
     for path in [*(ROOT / "packaging").iterdir(), ROOT / "LICENSE"]:
         if path.is_file():
             shutil.copyfile(path, stage / path.name)
+    about = {
+        "agent": re.findall(
+            r'(?m)^__version__ = "(.+)"', (ROOT / "device_agent/ringtide_agent/__init__.py").read_text()
+        )[0],
+        "onnxruntime": libraries["onnxruntime"],
+        "python": options.python,
+        "machine": PLATFORMS[options.arch],
+        "builtAt": epoch,
+    }
+    (stage / "site" / "ringtide-runtime.json").write_text(json.dumps(about, sort_keys=True) + "\n")
     _level(stage, epoch)
+    if options.runtime:
+        name = f"ringtide-agent_{about['agent']}_{options.arch}_python{options.python}.runtime.tar.gz"
+        sys.stdout.write(f"{_archive(stage / 'site', options.out / name, epoch)}\n")
+        return
     made = _package(stage, options, epoch, options.version or project["version"])
     sys.stdout.write(f"{made}\n")
 
 
-def _libraries(stage: Path, project: dict[str, object], arch: str, python: str) -> None:
+def _libraries(stage: Path, project: dict[str, object], arch: str, python: str) -> dict[str, str]:
     lock = (ROOT / "requirements-dev.txt").read_text("utf-8")
     blocks = re.findall(r"(?m)^([A-Za-z0-9._-]+)==.*(?:\n .*)*", lock)
     texts = [match[0] for match in re.finditer(r"(?m)^[A-Za-z0-9._-]+==.*(?:\n .*)*", lock)]
@@ -63,13 +83,34 @@ def _libraries(stage: Path, project: dict[str, object], arch: str, python: str) 
         *(f"--abi={abi}" for abi in (f"cp{python.replace('.', '')}", "abi3", "none")),
     ]
     report = _pip("install", "--dry-run", "--quiet", "--report", "-", "--constraint", str(pins), *place, *roots)
-    needed = {_plain(item["metadata"]["name"]) for item in json.loads(report)["install"]}
+    needed = {_plain(item["metadata"]["name"]): item["metadata"]["version"] for item in json.loads(report)["install"]}
     chosen = stage / "libraries.txt"
     chosen.write_text("\n".join(text for name, text in zip(blocks, texts, strict=True) if _plain(name) in needed))
     _pip("install", "--quiet", "--no-compile", "--no-deps", "--require-hashes", "--requirement", str(chosen), *place)
     for pattern in DROPPED:
         for path in (stage / "site").glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return needed
+
+
+def _archive(folder: Path, made: Path, epoch: int) -> Path:
+    with (
+        made.open("wb") as file,
+        gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=epoch) as packed,
+        tarfile.open(fileobj=packed, mode="w|", format=tarfile.USTAR_FORMAT) as archive,
+    ):
+        for path in sorted(folder.rglob("*")):
+            member = archive.gettarinfo(path, str(path.relative_to(folder)))
+            member.uid = member.gid = 0
+            member.uname = member.gname = ""
+            if member.isreg():
+                with path.open("rb") as content:
+                    archive.addfile(member, content)
+            elif member.isdir():
+                archive.addfile(member)
+            else:
+                raise SystemExit(f"{path}: only files and folders go into an archive of the agent")
+    return made
 
 
 def _package(stage: Path, options: argparse.Namespace, epoch: int, version: str) -> Path:

@@ -12,6 +12,9 @@ from ringtide_contract.ids import Digest, parse_name, parse_version
 
 MAX_MANIFEST_BYTES = 64 * 1024
 
+RUNTIME_MODEL = "ringtide-agent"
+"""The one model that is none: its releases are the agent itself with onnxruntime, as an archive in place of the graph."""
+
 Datatype = Literal[
     "BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64", "FP16", "FP32", "FP64", "BYTES"
 ]
@@ -238,6 +241,11 @@ class Manifest:
     def fetch_bytes(self, has: Container[Digest]) -> int:
         """Return how many bytes a device fetches that has the files `has`, if nothing goes wrong."""
         return sum(artifact.fetch_bytes(has) for artifact in self.artifacts)
+
+    @property
+    def archive(self) -> Digest | None:
+        """Digest of the archive that a release of the agent itself consists of; None for a model's release."""
+        return self.artifact(self.graph).sha256 if self.model == RUNTIME_MODEL else None
 
     @classmethod
     def decode(cls, content: bytes) -> "Manifest":

@@ -258,6 +258,8 @@ class Report:
     """Random name of the agent's run."""
     agent: str
     """Version of the agent."""
+    onnxruntime: str | None = None
+    """Version of onnxruntime beside it; None where the agent does not say, as older ones do not."""
     device_time: datetime
     """The device's clock, for display."""
     epoch: int
@@ -289,6 +291,7 @@ class Report:
             previous=None if previous is None else parse_digest(previous),
             session=fields.text(data, "session"),
             agent=fields.text(data, "agent"),
+            onnxruntime=fields.optional_text(data, "onnxruntime"),
             device_time=parse_instant(fields.text(data, "deviceTime")),
             epoch=fields.integer(data, "epoch"),
             generation=fields.integer(data, "generation"),
@@ -310,6 +313,7 @@ class Report:
                 "previous": self.previous,
                 "session": self.session,
                 "agent": self.agent,
+                **({} if self.onnxruntime is None else {"onnxruntime": self.onnxruntime}),
                 "deviceTime": format_instant(self.device_time),
                 "epoch": self.epoch,
                 "generation": self.generation,

@@ -4,17 +4,16 @@ Level-triggered: nothing is queued, so that the newest valid desired state alway
 `PERFORM` for the act of the state it stands in, or `STAY`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import Enum
-from typing import Final, Literal
 
+from ringtide_agent import own_release
 from ringtide_agent.events import (
     DeferCause,
     Failed,
     ModelEvent,
     Postponed,
+    RefuseCause,
     Rejected,
     Settled,
     Stranded,
@@ -25,7 +24,7 @@ from ringtide_agent.events import (
 )
 from ringtide_agent.limits import LIMITS, PROBATION_RESTARTS, RETRY_AFTER_S
 from ringtide_agent.orders import Order, Orders
-from ringtide_agent.ports import SlotContent, SlotName
+from ringtide_agent.ports import SlotName
 from ringtide_agent.state import (
     Activating,
     Confirming,
@@ -35,7 +34,6 @@ from ringtide_agent.state import (
     ModelState,
     Probation,
     Probing,
-    Record,
     Refused,
     Removing,
     Reverted,
@@ -44,77 +42,18 @@ from ringtide_agent.state import (
     Work,
     advance,
 )
+from ringtide_agent.view import PERFORM, STAY, Next, View, WayBack
 from ringtide_contract.ids import format_instant
 from ringtide_contract.manifest import Manifest
 from ringtide_contract.report import MAX_NOTE, Failure
 from ringtide_contract.windows import open_now
 
 
-class Next(Enum):
-    """Answers that are no events."""
-
-    PERFORM = "perform"
-    STAY = "stay"
-
-
-PERFORM: Final = Next.PERFORM
-"""Do the act of the present state."""
-STAY: Final = Next.STAY
-"""Wait: for a time, for a publication, or for requests."""
-
-Staleness = Literal["stale", "clock"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """Everything that a decision about one model may look at."""
-
-    model: str
-    """The model."""
-    record: Record
-    """Where it stands."""
-    active_slot: SlotName | None
-    """The slot that it runs from."""
-    slots: Mapping[SlotName, SlotContent]
-    """What the whole slots hold."""
-    orders: Orders | None
-    """What is asked; None before the first publication."""
-    staleness: Staleness | None
-    """Why nothing new may be installed by these orders; None where they are fresh."""
-    hardware_class: str
-    """This device's hardware class."""
-    now: datetime
-    """The present."""
-    now_s: int
-    """The present, monotonic."""
-
-    @property
-    def active(self) -> SlotContent | None:
-        """What the model runs from; None where it is absent, or damaged on the disk."""
-        return None if self.active_slot is None else self.slots.get(self.active_slot)
-
-    @property
-    def order(self) -> Order | None:
-        """What is asked of this model."""
-        return None if self.orders is None else self.orders.models.get(self.model)
-
-    @property
-    def generation(self) -> int:
-        """Generation of the orders."""
-        return 0 if self.orders is None else self.orders.floor.generation
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WayBack:
-    """Where a revert leads."""
-
-    slot: SlotName | None
-    """The slot; None: to the absence of the model, as it was before its first install."""
-
-
 def decide(view: View) -> ModelEvent | Next:
     """Return what is next for a model."""
     state = view.record.state
+    if fallen := own_release.fallen(view):
+        return fallen
     match state:
         case Idle() | Deferred() | Refused() | Reverted():
             return _leave_rest(view)
@@ -168,6 +107,9 @@ def way_back(view: View) -> WayBack | None:
     """
     other: SlotName = "a" if view.active_slot == "b" else "b"
     content = view.slots.get(other)
+    if view.agent is not None:  # the package's own version is beneath every other
+        may = content is not None and own_release.may_return(view, content) and not _banned(view, content.manifest)
+        return WayBack(slot=other if may else None)
     if content is None:
         return WayBack(slot=None) if view.record.confirmed is None else None
     banned = view.orders is not None and view.orders.quarantine.entry_against(content.manifest) is not None
@@ -202,6 +144,8 @@ def _leave_rest(view: View) -> ModelEvent | Next:
 def _recovery(view: View) -> Withdrawn | None:
     """Return the way to a whole release where the disk has lost the active one, or the note of which one it is."""
     slot = None
+    if view.agent is not None:  # what is asked for is tried anew instead: the package runs, and may be newer
+        return None
     if view.active_slot is not None and view.active is None:
         back = way_back(view)
         slot = None if back is None else back.slot
@@ -274,7 +218,8 @@ def _probation(view: View, state: Probation) -> ModelEvent | Next:
         if back is None or back.slot is None:
             return asked
         return _withdraw(view, state.subject, back, "superseded", None, f"superseded: {asked.reason}")
-    may_leave = back is not None and back.slot is not None  # a quarantined release never means a naked device
+    # A quarantined release never means a naked device.
+    may_leave = back is not None and (back.slot is not None or view.agent is not None)
     if may_leave and back and isinstance(asked, Settled | Rejected) and _banned(view, view.active.manifest):
         return _withdraw(view, state.subject, back, "superseded", None, "quarantined during probation")
     if state.tries > PROBATION_RESTARTS:
@@ -287,7 +232,7 @@ def _probation(view: View, state: Probation) -> ModelEvent | Next:
 def _objection(view: View, orders: Orders, subject: Subject, manifest: Manifest) -> Rejected | None:
     """Return why this device does not take the release at all."""
 
-    def rejected(cause: Literal["hardware", "quarantine", "failed"], reason: str) -> Rejected:
+    def rejected(cause: RefuseCause, reason: str) -> Rejected:
         return Rejected(subject=subject, cause=cause, generation=orders.floor.generation, reason=reason[:MAX_NOTE])
 
     if manifest.hardware_class != view.hardware_class:
@@ -300,7 +245,12 @@ def _objection(view: View, orders: Orders, subject: Subject, manifest: Manifest)
         return rejected(
             "failed", f"failed here before ({failure.step}: {failure.note}); a higher attempt tries it again"
         )
-    return None
+    if view.agent is None:
+        return None
+    if manifest.archive in view.agent.fallen and view.record.confirmed == subject.manifest:
+        return replace(rejected("failed", own_release.NEVER_STOOD), failure=own_release.never_stood(subject))
+    against = own_release.objection(view.agent, manifest)
+    return None if against is None else rejected("package", against)
 
 
 def _hindrance(view: View, orders: Orders, subject: Subject | None) -> Postponed | None:
@@ -334,6 +284,8 @@ def _gate(view: View, subject: Subject, order: Order) -> Wanted | Postponed:
     def postponed(cause: DeferCause, until: datetime | None, reason: str) -> Postponed:
         return Postponed(subject=subject, cause=cause, until=until, generation=view.generation, reason=reason)
 
+    if view.busy:
+        return postponed("busy", None, view.busy)
     ring = order.assignment.ring
     if ring is not None:
         start = ring.next_start(order.assignment.turn, view.now)

@@ -11,6 +11,7 @@ from ringtide_agent.ports import (
     Prober,
     PublicationSource,
     ReportSink,
+    Runtimes,
     Store,
     Trust,
 )
@@ -42,6 +43,8 @@ class Ports:
     """Does the polls."""
     pushes: Errand
     """Does the pushes of reports."""
+    runtimes: Runtimes | None = None
+    """The versions of the agent itself; None where no launcher started it, so that it cannot change its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,8 @@ class Settings:
     """Random name of this run of the agent."""
     version: str
     """Version of the agent."""
+    onnxruntime: str | None = None
+    """Version of onnxruntime beside it; None where there is none."""
     built_at: datetime
     """When the agent was built: no honest clock shows an earlier time."""
     poll_interval_s: int = 60

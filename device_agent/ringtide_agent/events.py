@@ -37,12 +37,13 @@ class Evidence:
     """Unasked ends of the worker while the manifest was active."""
 
 
-DeferCause = Literal["held", "stale", "clock", "start", "window", "retry", "superseded"]
+DeferCause = Literal["held", "stale", "clock", "start", "window", "busy", "retry", "superseded"]
 """Why a device waits: held by the index, an expired publication, a clock that is behind, its start in the ring has not
-come, no window is open, the world did not answer, or another release shall run and the switch back is done."""
+come, no window is open, the agent's own upgrade and a model's change take turns, the world did not answer, or another
+release shall run and the switch back is done."""
 
-RefuseCause = Literal["hardware", "quarantine", "failed"]
-"""Why a device does not take a release: for other hardware, banned, or failed here before."""
+RefuseCause = Literal["hardware", "quarantine", "package", "failed"]
+"""Why a device does not take a release: for other hardware, banned, against the package's own word, or failed here before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

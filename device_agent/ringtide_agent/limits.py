@@ -54,6 +54,15 @@ PROBATION_RESTARTS = 5
 """Restarts of the agent during one probation. A release that takes the whole device down with it shows in no counter
 but this; five leaves room for a technician with the power plug."""
 
+REACH_S = 900
+"""Within so long on probation a new version of the agent polls the fleet, tells it so, and serves all models."""
+
+VERSION_TRIALS = 3
+"""A version of the agent that did not reach the fleet three times, each time after the old one had, will not."""
+
+RETURN_TRIES = 3
+"""Starts within one revert after which the package's own version is good enough: that one always starts."""
+
 RETRY_AFTER_S = 3600
 """After the bound of a state is reached: the whole install is tried again after so long. Disk, power and network
 failures are never remembered."""

@@ -7,18 +7,18 @@ from functools import partial
 from typing import Literal, TypeVar
 
 from ringtide_agent import publication_state as publication
-from ringtide_agent.decide import Staleness
 from ringtide_agent.equipment import Ports, Settings
 from ringtide_agent.journal import ORDERS_ENTRY, REPORTS_ENTRY
 from ringtide_agent.limits import pause_s
 from ringtide_agent.orders import Orders
 from ringtide_agent.ports import ServedModel
-from ringtide_agent.reconcile import Models
+from ringtide_agent.reconcile import Models, Surroundings
 from ringtide_agent.recovery import Entry, Found, recover
 from ringtide_agent.reporting import Ledger, Observation, due, write_report
 from ringtide_agent.serving import served_models
 from ringtide_agent.steps.pull import Pulled, pull
 from ringtide_agent.steps.verify import Known, keep
+from ringtide_agent.view import Staleness
 from ringtide_contract.acceptance import GROUND, Floor
 from ringtide_contract.errors import InputError, TransientError, TrustError
 from ringtide_contract.report import MAX_NOTE, Condition
@@ -68,6 +68,7 @@ class Agent:
         self._shaped: tuple[ServedModel, ...] | None = None
         self._shape_tries, self._shape_at_s, self._shape_trouble = 0, 0, ""
         self._seen: Observation | None = None
+        self._polled, self._told, self._number, self._stands = False, False, self._ledger.number, False
         if self._damage:
             _log.warning("the store was damaged: %s", self._damage)
         if recovered.begins:
@@ -79,6 +80,7 @@ class Agent:
         for step in (self._tend, self._poll, self._reconcile, self._serve, self._report):
             step(now)
             self._beat()
+        self._stand()
 
     @property
     def serves(self) -> bool:
@@ -122,9 +124,14 @@ class Agent:
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Make turns until `stop` says so."""
-        while not stop():
+        while not (stop() or self.restarting):
             self.tick(self._ports.clock.now())
             self._ports.clock.sleep(TURN_S)
+
+    @property
+    def restarting(self) -> bool:
+        """Whether this process shall end, so that the launcher starts another version of the agent."""
+        return self._models.restarting
 
     def hint(self) -> None:
         """Poll at the next turn: something is said to have changed. It may be called from any thread."""
@@ -197,7 +204,8 @@ class Agent:
         return publication.next_poll_s(self._now_s(), self._settings.poll_interval_s, missed, self._chance())
 
     def _reconcile(self, now: datetime) -> None:
-        self._models.reconcile(self._orders, self._staleness(now), now)
+        around = Surroundings(polled=self._polled, reached=self._polled and self._told, serving=self.serves)
+        self._models.reconcile(self._orders, self._staleness(now), now, around)
 
     def _serve(self, now: datetime) -> None:  # noqa: ARG002
         if self._now_s() >= self._shape_at_s:
@@ -209,12 +217,23 @@ class Agent:
         )
         self._seen = seen
         if self._answered and self._now_s() >= self._save_at_s:  # a start alone is no news
-            if due(self._ledger, seen, self._settings, now):
+            untold = self._models.on_trial and self._ledger.number == self._number
+            if untold or due(self._ledger, seen, self._settings, now):
                 self._save(write_report(self._ledger, seen, self._settings, now))
             elif self._save_trouble:
                 self._save(self._ledger)
         if self._ledger.outbox and self._now_s() >= self._push_at_s:
             self._push()
+
+    def _stand(self) -> None:
+        """Let the launcher know that this version gets through a turn."""
+        if self._stands or self._ports.runtimes is None:
+            return
+        try:
+            self._ports.runtimes.stand()
+            self._stands = True
+        except TransientError as error:
+            _log.warning("the launcher does not hear that this version stands: %s", error)
 
     def _save(self, ledger: Ledger) -> None:
         """Make a ledger durable before anything of it is sent; where the disk does not take it, the last one stays."""
@@ -238,7 +257,7 @@ class Agent:
             return
         self._pushing = taken is None
         if taken is not None:
-            self._push_tries = 0
+            self._push_tries, self._told = 0, self._told or max(taken, default=0) > self._number
             self._ledger = self._ledger.without(taken)  # a disk that does not take this costs the same push again
             self._save(self._ledger)
             if self._ledger.outbox:  # made meanwhile
@@ -274,6 +293,7 @@ class Agent:
         self._publication = after = publication.advance(before, event)
         if isinstance(after, publication.Waiting | publication.Distrusting):
             self._standing, self._answered = after, True
+        self._polled = self._polled or isinstance(event, publication.Taken | publication.Unchanged)
         if isinstance(event, publication.Taken | publication.Untrusted | publication.Missed | publication.ClockBehind):
             names = type(before).__name__, type(event).__name__, type(self._publication).__name__
             _log.info("publication: %s + %s -> %s: %s", *names, self._publication.reason)

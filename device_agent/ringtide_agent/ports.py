@@ -241,6 +241,59 @@ class ArtifactSource(Protocol):
         """
 
 
+class Runtimes(Protocol):
+    """The versions of the agent itself on this device, each an archive unpacked; the package's launcher starts one.
+
+    None stands for the version in the package, which is always there.
+    """
+
+    @property
+    def running(self) -> Digest | None:
+        """Archive that this process runs from."""
+
+    @property
+    def package(self) -> str:
+        """Version of the agent in the package."""
+
+    def fallen(self) -> frozenset[Digest]:
+        """Return the archives that were started as often as the launcher does and never got through a turn."""
+
+    def trials(self) -> Mapping[str, int]:
+        """Return how often each archive was chosen since one was confirmed or blamed."""
+
+    def probe(self, release: ServedRelease) -> ProbeResult:
+        """Unpack a version, let it read this device's configuration and journal, and try the models that run here.
+
+        Raises:
+            TransientError: It could not be tried; again later.
+        """
+
+    def choose(self, archive: Digest | None, *, blamed: bool = False) -> None:
+        """Make the launcher start `archive` next, and what was confirmed last where it does not stand.
+
+        Args:
+            archive: What to start.
+            blamed: Whether what ran has failed for good, so that earlier trials count no more.
+
+        Raises:
+            TransientError: The disk does not take it.
+        """
+
+    def stand(self) -> None:
+        """Note that this process has got through a turn: its starts are not held against it any more.
+
+        Raises:
+            TransientError: The disk does not take it.
+        """
+
+    def confirm(self) -> None:
+        """Make what runs what the launcher falls back to.
+
+        Raises:
+            TransientError: The disk does not take it.
+        """
+
+
 class ReportSink(Protocol):
     """Takes sealed reports to the reports repository."""
 

@@ -1,19 +1,20 @@
 """Every model's machine, driven: look, decide, act, journal, until each must wait."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
-from ringtide_agent.decide import PERFORM, STAY, Next, Staleness, View, decide
+from ringtide_agent.decide import decide
 from ringtide_agent.equipment import Ports, Settings
 from ringtide_agent.events import ModelEvent
 from ringtide_agent.journal import decode_record, encode_record, model_entry
 from ringtide_agent.limits import ADVANCES_PER_TURN, pause_s
 from ringtide_agent.orders import Orders
-from ringtide_agent.ports import SlotContent, SlotName
+from ringtide_agent.ports import Runtimes, SlotContent, SlotName
 from ringtide_agent.recovery import Entry, Recovered
-from ringtide_agent.reporting import model_report
+from ringtide_agent.reporting import model_report, sessions
 from ringtide_agent.state import (
     FRESH,
     Activating,
@@ -29,8 +30,10 @@ from ringtide_agent.state import (
     Reverted,
     Reverting,
     Staging,
+    Work,
     apply,
 )
+from ringtide_agent.steps import own_version
 from ringtide_agent.steps.activate import activate
 from ringtide_agent.steps.confirm import confirm
 from ringtide_agent.steps.fetch import fetch
@@ -39,10 +42,29 @@ from ringtide_agent.steps.remove import remove
 from ringtide_agent.steps.revert import revert
 from ringtide_agent.steps.stage import stage
 from ringtide_agent.steps.watch import watch
+from ringtide_agent.view import PERFORM, RESTART, STAY, AgentView, Next, Staleness, View
 from ringtide_contract.errors import InputError, TransientError
-from ringtide_contract.report import ModelReport
+from ringtide_contract.ids import Digest, sha256
+from ringtide_contract.manifest import RUNTIME_MODEL
+from ringtide_contract.report import Counters, ModelReport
 
 _log = logging.getLogger("ringtide.agent")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What this process has managed since its start, beyond the models."""
+
+    polled: bool
+    """Whether a publication was polled."""
+    reached: bool
+    """Whether the fleet has been told of it since."""
+    serving: bool
+    """Whether all models are served."""
+
+
+ALONE = Surroundings(polled=False, reached=False, serving=False)
+"""Before the first turn."""
 
 
 class Models:
@@ -69,6 +91,18 @@ class Models:
         self._shape, self._follow, self._beat = shape, follow, beat
         self._records: dict[str, Record] = {}
         self._disk_trouble, self._disk_tries, self._disk_at_s = "", 0, 0
+        self._restarting = False
+        self._surroundings = ALONE
+
+    @property
+    def restarting(self) -> bool:
+        """Whether this process shall end, so that the launcher starts the version of the agent that was chosen."""
+        return self._restarting
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether this version of the agent is on probation."""
+        return isinstance(self._records.get(RUNTIME_MODEL, FRESH).state, Probation)
 
     @property
     def records(self) -> Mapping[str, Record]:
@@ -90,9 +124,12 @@ class Models:
             except TransientError as error:
                 self._disk_trouble = str(error)
 
-    def reconcile(self, orders: Orders | None, staleness: Staleness | None, now: datetime) -> None:
+    def reconcile(
+        self, orders: Orders | None, staleness: Staleness | None, now: datetime, surroundings: Surroundings
+    ) -> None:
         """Advance every model up to where it must wait; what may take long, a fetch, comes last."""
-        if self._now_s() < self._disk_at_s:
+        self._surroundings = surroundings
+        if self._now_s() < self._disk_at_s or self._restarting:
             return
         for model in () if orders is None else orders.models:
             if model not in self._records:
@@ -121,7 +158,7 @@ class Models:
             if self._as_asked(model, orders):
                 continue
             state = self._records.get(model, FRESH).state
-            waits = isinstance(state, Deferred) and state.until is not None
+            waits = isinstance(state, Deferred) and (state.until is not None or state.cause == "busy")
             if waits or self._disk_trouble or not isinstance(state, Refused | Reverted | Deferred):
                 return {}
             found[model] = state.reason
@@ -134,7 +171,7 @@ class Models:
         for model, record in self._records.items():
             order = None if orders is None else orders.models.get(model)
             slots = self._slots(model)
-            slot = self._ports.store.active_slot(model)
+            slot = self._active_slot(model, slots)
             if order is None and slot is None:
                 continue
             mine = {content.digest for content in slots.values()} | {item.manifest for item in record.failures}
@@ -142,7 +179,9 @@ class Models:
                 record,
                 None if slot is None else slots.get(slot),
                 None if order is None else order.assignment.manifest,
-                [item for item in counters if item.manifest in mine],
+                self._sessions(None if slot is None else slots[slot].digest, counters)
+                if model == RUNTIME_MODEL
+                else [item for item in counters if item.manifest in mine],
             )
         return parts
 
@@ -150,8 +189,9 @@ class Models:
         """Return what is abnormal about models and their disk."""
         found = {"disk-full": self._disk_trouble} if self._disk_trouble else {}
         for model in self._records if orders is not None else ():
-            slot = self._ports.store.active_slot(model)
-            active = None if slot is None else self._ports.store.slot(model, slot)
+            slots = self._slots(model)
+            slot = self._active_slot(model, slots)
+            active = None if slot is None else slots.get(slot)
             entry = None if orders is None or active is None else orders.quarantine.entry_against(active.manifest)
             if entry is not None and active is not None:
                 found["quarantined"] = f"{model} still runs {active.manifest.release}, which is banned: {entry.reason}"
@@ -164,12 +204,17 @@ class Models:
             if answer is PERFORM:
                 answer = self._perform(view)
             if isinstance(answer, Next):
+                self._restarting = self._restarting or answer is RESTART
                 return
             self._commit(model, answer)
         _log.warning("%s: %d transitions in one turn; the rest follows in the next", model, ADVANCES_PER_TURN)
 
     def _perform(self, view: View) -> ModelEvent | Next:
         state, order = view.record.state, view.order
+        if view.model == RUNTIME_MODEL and self._ports.runtimes is not None:
+            act = self._perform_own(self._ports.runtimes, view)
+            if act is not None:
+                return act
         match state:
             case Fetching() if order is not None and order.manifest is not None:
                 return fetch(self._ports, view, state, order.manifest)
@@ -192,6 +237,28 @@ class Models:
             case _:
                 assert_never(state)
 
+    def _perform_own(self, runtimes: Runtimes, view: View) -> ModelEvent | Next | None:
+        """Act where the agent's own release wants another act than a model's; None where it wants the same."""
+        state, around = view.record.state, self._surroundings
+        match state:
+            case Probing():
+                return probe(replace(self._ports, prober=runtimes), view, state)
+            case Activating():
+                return own_version.activate(self._ports, runtimes, view, state)
+            case Probation() if view.active is not None:
+                terms = view.active.manifest.probation
+                return own_version.watch(
+                    self._ports, view, state, terms, reached=around.reached, serving=around.serving
+                )
+            case Confirming():
+                return confirm(state, runtimes.confirm)
+            case Reverting():
+                return own_version.revert(self._ports, runtimes, view, state)
+            case Removing():
+                return own_version.remove(self._ports, runtimes, view, state)
+            case _:
+                return None
+
     def _commit(self, model: str, event: ModelEvent) -> None:
         before = self._records[model]
         after = apply(before, event)
@@ -204,17 +271,49 @@ class Models:
         self._beat()
 
     def _view(self, model: str, orders: Orders | None, staleness: Staleness | None, now: datetime) -> View:
+        slots = self._slots(model)
         return View(
             model=model,
             record=self._records[model],
-            active_slot=self._ports.store.active_slot(model),
-            slots=self._slots(model),
+            active_slot=self._active_slot(model, slots),
+            slots=slots,
             orders=orders,
             staleness=staleness,
             hardware_class=self._settings.hardware_class,
             now=now,
             now_s=self._now_s(),
+            busy=self._busy(model),
+            agent=self._agent_view() if model == RUNTIME_MODEL else None,
         )
+
+    def _busy(self, model: str) -> str:
+        """Say what has its turn before `model`: were two changed at once, nobody could tell which one is at fault."""
+        at_work = [name for name, record in sorted(self._records.items()) if isinstance(record.state, Work)]
+        if model != RUNTIME_MODEL:
+            return "waits until the agent's own upgrade is through" if RUNTIME_MODEL in at_work else ""
+        others = [name for name in at_work if name != RUNTIME_MODEL]
+        if others:
+            return f"waits until {others[0]} is through"
+        if not self._surroundings.polled and RUNTIME_MODEL not in at_work:
+            return "waits until the version that runs has polled the fleet"
+        return ""
+
+    def _agent_view(self) -> AgentView:
+        runtimes = self._ports.runtimes
+        if runtimes is None:
+            return AgentView(launched=False, package=self._settings.version, fallen=frozenset(), trials={})
+        return AgentView(launched=True, package=runtimes.package, fallen=runtimes.fallen(), trials=runtimes.trials())
+
+    def _active_slot(self, model: str, slots: Mapping[SlotName, SlotContent]) -> SlotName | None:
+        """Return the slot that the model runs from; the agent itself runs from what the launcher has started."""
+        if model != RUNTIME_MODEL:
+            return self._ports.store.active_slot(model)
+        running = None if self._ports.runtimes is None else self._ports.runtimes.running
+        return next((name for name, item in slots.items() if item.manifest.archive == running), None)
+
+    def _sessions(self, manifest: Digest | None, counters: Sequence[Counters]) -> tuple[Counters, ...]:
+        """Return what ran under this version of the agent; the package's is named by its version."""
+        return sessions(counters, manifest or sha256(self._settings.version.encode("ascii", "replace")))
 
     def _slots(self, model: str) -> dict[SlotName, SlotContent]:
         names: tuple[SlotName, SlotName] = ("a", "b")
@@ -223,8 +322,9 @@ class Models:
 
     def _as_asked(self, model: str, orders: Orders) -> bool:
         wanted, record = orders.models[model].assignment.manifest, self._records.get(model, FRESH)
-        slot = self._ports.store.active_slot(model)
-        active = None if slot is None else self._ports.store.slot(model, slot)
+        slots = self._slots(model)
+        slot = self._active_slot(model, slots)
+        active = None if slot is None else slots.get(slot)
         if wanted is None:
             return slot is None
         running = None if active is None else active.digest

@@ -35,6 +35,7 @@ from ringtide_contract.report import (
     Report,
     Running,
 )
+from ringtide_contract.sketch import merge
 
 OUTBOX_REPORTS = 64
 """Reports that wait for a connection. Older ones are dropped whole; their numbers stay used, so the gap shows, and
@@ -175,6 +176,28 @@ def model_report(
     )
 
 
+def sessions(counters: Sequence[Counters], manifest: Digest) -> tuple[Counters, ...]:
+    """Return what all models did together, one for each serving session, in the name of the agent's own release."""
+    found: dict[str, list[Counters]] = {}
+    for item in counters:
+        found.setdefault(item.session, []).append(item)
+    return tuple(
+        Counters(
+            manifest=manifest,
+            session=session,
+            requests=sum(item.requests for item in parts),
+            failures=sum(item.failures for item in parts),
+            over_budget=sum(item.over_budget for item in parts),
+            compared=sum(item.compared for item in parts),
+            agreed=sum(item.agreed for item in parts),
+            crashes=max(item.crashes for item in parts),
+            peak_memory_bytes=max(item.peak_memory_bytes for item in parts),
+            latency=merge(item.latency for item in parts),
+        )
+        for session, parts in found.items()
+    )
+
+
 def phase_of(record: Record, active: Running | None) -> Phase:
     """Return the phase: only a model whose active release has passed probation here is confirmed."""
     state: ModelState = record.state
@@ -218,6 +241,7 @@ def write_report(ledger: Ledger, seen: Observation, settings: Settings, now: dat
         previous=ledger.previous,
         session=settings.session,
         agent=settings.version,
+        onnxruntime=settings.onnxruntime,
         device_time=now,
         epoch=0 if floor is None else floor.epoch,
         generation=0 if floor is None else floor.generation,

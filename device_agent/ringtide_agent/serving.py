@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from ringtide_agent.ports import ServedModel, ServedRelease, SlotContent, SlotName, Store
 from ringtide_agent.state import Activating, Probation, Record
+from ringtide_contract.manifest import RUNTIME_MODEL
 from ringtide_contract.quarantine import Quarantine
 
 
@@ -29,6 +30,8 @@ def served_models(
     """Return every model with a whole active slot; beside it, during probation, the release that a revert leads to."""
     served: list[ServedModel] = []
     for model, record in sorted(records.items()):
+        if model == RUNTIME_MODEL:
+            continue
         slot = store.active_slot(model)
         active = None if slot is None else _release(store, model, slot)
         if slot is None or active is None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 
 from ringtide_agent import __version__
@@ -20,6 +21,7 @@ from ringtide_agent.adapters.git_reports import DEADLINE_S as PUSH_DEADLINE_S
 from ringtide_agent.adapters.git_reports import GitReports
 from ringtide_agent.adapters.git_session import GitAccess
 from ringtide_agent.adapters.git_source import GitSource
+from ringtide_agent.adapters.own_versions import from_launcher
 from ringtide_agent.adapters.probe_process import ProbeProcess
 from ringtide_agent.adapters.sd_notify import Notifier, status_line
 from ringtide_agent.adapters.source_order import InOrder, Opens
@@ -61,8 +63,12 @@ class Running:
 
 
 @contextmanager
-def running(configuration: Configuration) -> Iterator[Running]:
+def running(configuration: Configuration, options: tuple[str, ...] = ()) -> Iterator[Running]:
     """Build an agent, hold its state folder, and end all that it started when the context is left.
+
+    Args:
+        configuration: What a person has configured.
+        options: Where that stands, as on the command line; another version of the agent is told the same.
 
     Raises:
         InputError: Another agent holds the folder, the key cannot be read, or the address is not ours to serve on.
@@ -80,6 +86,7 @@ def running(configuration: Configuration) -> Iterator[Running]:
             key=load_key(configuration),
             session=secrets.token_hex(8),
             version=__version__,
+            onnxruntime=_onnxruntime(),
             built_at=BUILT_AT,
             poll_interval_s=configuration.poll_interval_s,
             report_interval_s=configuration.report_interval_s,
@@ -104,6 +111,7 @@ def running(configuration: Configuration) -> Iterator[Running]:
                 sink=GitReports(configuration.reports, str(configuration.state_dir / "git")),
                 polls=polls,
                 pushes=pushes,
+                runtimes=from_launcher(options),
             )
             # Jitter spreads load; nothing rests on its quality.
             agent = Agent(ports, settings, random.random, lambda: _beat(agent, notifier, (polls, pushes)))
@@ -128,6 +136,14 @@ def running(configuration: Configuration) -> Iterator[Running]:
             for errand in (polls, pushes):
                 errand.stop()
             service.stop()
+
+
+def _onnxruntime() -> str | None:
+    """Return the version beside this agent, without loading it."""
+    try:
+        return metadata.version("onnxruntime")
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _beat(agent: Agent, notifier: Notifier, errands: tuple[BackgroundErrand, ...]) -> None:

@@ -67,6 +67,11 @@ class DiskStore:
         with _translated("make the state folder"):
             self._make_folder(folder)
 
+    def written_format(self) -> int | None:
+        """Return the format that the folder was written in; None where nothing was."""
+        written = self._read(self._folder / "format", MAX_SMALL_BYTES)
+        return int(written) if written is not None and written.strip().isdigit() else None
+
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Keep a second agent away from the folder.

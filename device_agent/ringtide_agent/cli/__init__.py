@@ -1,6 +1,7 @@
 """The command `ringtide-agent`: one module a command, each importing what it needs when it runs.
 
-Exit codes: 0 ok, 1 failed, 4 trust refused, 5 not converged in time, 64 usage.
+Exit codes: 0 ok, 1 failed, 4 trust refused, 5 not converged in time, 6 (`run`) to be started anew in another version of the
+agent, 64 usage, 75 (`self-test`) not now.
 """
 
 import logging
@@ -16,6 +17,7 @@ from ringtide_agent.cli.config import config
 from ringtide_agent.cli.doctor import doctor
 from ringtide_agent.cli.enroll import enroll
 from ringtide_agent.cli.run import once, run
+from ringtide_agent.cli.self_test import self_test
 from ringtide_agent.cli.status import status
 from ringtide_contract.errors import InputError, TransientError, TrustError
 
@@ -28,7 +30,7 @@ def commands() -> None:
     """Run the releases that a fleet's signed publications ask of this device."""
 
 
-for command in (enroll, run, once, status, doctor, config):
+for command in (enroll, run, once, status, doctor, config, self_test):
     commands.add_command(command)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 STOP_S = 5
 """A turn that is still under way then, a long download say, is broken off; every step survives that."""
 
-NOT_CONVERGED, TRUST_REFUSED = 5, 4
+NOT_CONVERGED, TRUST_REFUSED, OTHER_VERSION = 5, 4, 6
 
 
 class _Driver:
@@ -49,7 +49,8 @@ class _Driver:
 def _driving(source: Source) -> Iterator[tuple["Running", _Driver]]:
     from ringtide_agent.wiring import running
 
-    with running(source.read()) as agent:
+    options = ("--config", str(source.path), *(word for text in source.settings for word in ("--set", text)))
+    with running(source.read(), options) as agent:
         driver = _Driver(agent)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
             signal.signal(number, driver.end)
@@ -59,13 +60,17 @@ def _driving(source: Source) -> Iterator[tuple["Running", _Driver]]:
 @click.command()
 @config_options
 @click.option("--metrics-file", metavar="PATH", help="Write figures for node_exporter there; the same as metrics.file.")
-def run(source: Source, metrics_file: str | None) -> None:
-    """Reconcile until stopped."""
+def run(source: Source, metrics_file: str | None) -> int:
+    """Reconcile until stopped.
+
+    Exits with 6 when the fleet asks for another version of the agent, which the service's next start runs.
+    """
     if metrics_file is not None:
         source = replace(source, settings=(*source.settings, f"metrics.file={metrics_file}"))
     with _driving(source) as (agent, driver):
         click.echo("serving on http://{}:{}".format(*agent.address), err=True)
         agent.agent.run(driver.stop)
+        return OTHER_VERSION if agent.agent.restarting else 0
 
 
 @click.command()

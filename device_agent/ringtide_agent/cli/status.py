@@ -10,7 +10,8 @@ from ringtide_agent.cli.options import Source, config_options
 
 if TYPE_CHECKING:
     from ringtide_agent.orders import Orders
-    from ringtide_agent.ports import Store
+    from ringtide_agent.ports import SlotName, Store
+    from ringtide_contract.ids import Digest
 
 
 @click.command()
@@ -19,20 +20,29 @@ if TYPE_CHECKING:
 def status(source: Source, output: str) -> None:
     """Show where this device stands with every model, and why."""
     from ringtide_agent.adapters.disk_store import DiskStore
+    from ringtide_agent.adapters.own_versions import last_choice
     from ringtide_agent.adapters.system_clock import SystemClock
 
     configuration = source.read()
-    seen = describe(DiskStore(configuration.state_dir, verify=False), SystemClock().now())
+    chosen = last_choice(configuration.state_dir / "runtime").runtime
+    seen = describe(DiskStore(configuration.state_dir, verify=False), SystemClock().now(), chosen)
     seen = {"fleet": configuration.fleet, "device": configuration.device, **seen}
     click.echo(json.dumps(seen, indent=2) if output == "json" else table(seen))
 
 
-def describe(store: "Store", now: datetime) -> dict[str, Any]:
-    """Return what the disk knows, as plain values."""
+def describe(store: "Store", now: datetime, chosen: "Digest | None" = None) -> dict[str, Any]:
+    """Return what the disk knows, as plain values.
+
+    Args:
+        store: The disk.
+        now: The present.
+        chosen: Archive of the agent that the launcher starts; None for the package's.
+    """
     from ringtide_agent.journal import ORDERS_ENTRY, REPORTS_ENTRY, decode_record, model_entry
     from ringtide_agent.orders import Orders
     from ringtide_agent.reporting import Ledger, model_report
     from ringtide_agent.state import FRESH
+    from ringtide_contract.manifest import RUNTIME_MODEL
 
     entry = store.load_journal(ORDERS_ENTRY)
     orders = None if entry is None else Orders.decode(entry)
@@ -41,7 +51,7 @@ def describe(store: "Store", now: datetime) -> dict[str, Any]:
     models: dict[str, Any] = {}
     for model in sorted({*store.models(), *(() if orders is None else orders.models)}):
         entry = store.load_journal(model_entry(model))
-        slot = store.active_slot(model)
+        slot = store.active_slot(model) if model != RUNTIME_MODEL else _started(store, chosen)
         order = None if orders is None else orders.models.get(model)
         part = model_report(
             FRESH if entry is None else decode_record(entry),
@@ -80,6 +90,12 @@ def table(seen: dict[str, Any]) -> str:
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]) for row in rows
     ]
     return "\n".join(lines)
+
+
+def _started(store: "Store", chosen: "Digest | None") -> "SlotName | None":
+    names: tuple[SlotName, SlotName] = ("a", "b")
+    contents = {name: store.slot("ringtide-agent", name) for name in names}
+    return next((name for name, item in contents.items() if item is not None and item.manifest.archive == chosen), None)
 
 
 def _conditions(orders: "Orders | None", now: datetime) -> list[dict[str, str]]:

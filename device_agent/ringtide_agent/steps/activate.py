@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from ringtide_agent.decide import View, failed
+from ringtide_agent.decide import failed
 from ringtide_agent.equipment import Ports
 from ringtide_agent.events import Activated, Failed, Faltered, Stranded
 from ringtide_agent.limits import pause_s
 from ringtide_agent.ports import UnloadableError
 from ringtide_agent.state import Activating
 from ringtide_agent.steps.watch import evidence_of
+from ringtide_agent.view import View
 from ringtide_contract.errors import InputError, TransientError
 from ringtide_contract.report import MAX_NOTE, Failure
 

@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from ringtide_agent.decide import STAY, Next, View
 from ringtide_agent.equipment import Ports
 from ringtide_agent.events import Faltered, Fetched, Postponed
 from ringtide_agent.limits import RETRY_AFTER_S, pause_s
 from ringtide_agent.state import Fetching
+from ringtide_agent.view import STAY, Next, View
 from ringtide_contract.errors import TransientError, TrustError
 from ringtide_contract.manifest import Manifest
 from ringtide_contract.report import MAX_NOTE

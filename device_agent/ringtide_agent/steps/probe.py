@@ -1,11 +1,11 @@
 """Try a staged release before anything depends on it."""
 
-from ringtide_agent.decide import View
 from ringtide_agent.equipment import Ports
 from ringtide_agent.events import Faltered, Probed, Rejected
 from ringtide_agent.limits import pause_s
 from ringtide_agent.serving import served_release
 from ringtide_agent.state import Probing
+from ringtide_agent.view import View
 from ringtide_contract.errors import TransientError
 from ringtide_contract.report import MAX_NOTE, Failure
 

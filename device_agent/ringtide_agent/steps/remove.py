@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from ringtide_agent.decide import View
 from ringtide_agent.equipment import Ports
 from ringtide_agent.events import Faltered, Removed
 from ringtide_agent.limits import pause_s
 from ringtide_agent.state import Removing
+from ringtide_agent.view import View
 from ringtide_contract.errors import TransientError
 from ringtide_contract.report import MAX_NOTE
 

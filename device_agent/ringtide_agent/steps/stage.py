@@ -1,11 +1,11 @@
 """Write a release to the slot that does not serve."""
 
-from ringtide_agent.decide import View
 from ringtide_agent.equipment import Ports
 from ringtide_agent.events import Faltered, Staged
 from ringtide_agent.limits import pause_s
 from ringtide_agent.serving import other_slot
 from ringtide_agent.state import Staging
+from ringtide_agent.view import View
 from ringtide_contract.errors import TransientError
 from ringtide_contract.report import MAX_NOTE
 

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from ringtide_agent.decide import STAY, Next, View, failed
+from ringtide_agent.decide import failed
 from ringtide_agent.equipment import Ports
 from ringtide_agent.events import Evidence, Failed, Passed, Stranded, Unproven
 from ringtide_agent.limits import PROBATION_OVERDUE_FACTOR, PROBATION_OVERDUE_S
 from ringtide_agent.ports import InferenceService
 from ringtide_agent.state import Probation
+from ringtide_agent.view import STAY, Next, View
 from ringtide_contract.ids import Digest
 from ringtide_contract.manifest import Probation as Terms
 from ringtide_contract.report import MAX_NOTE, FailedStep, Failure
