@@ -5,7 +5,7 @@ Figures are medians of runs in one go on this machine, with the range; where a p
 
 import sys
 
-from benchmarks import agent_memory, cli_start, compile_scale, pull_request, simulate, switching, worker_start
+from benchmarks import agent_memory, cli_start, compile_scale, deltas, pull_request, simulate, switching, worker_start
 
 FIGURES = {
     "cli-start": cli_start.measure,
@@ -13,6 +13,7 @@ FIGURES = {
     "worker-start": worker_start.measure,
     "switching": switching.measure,
     "compile-scale": compile_scale.measure,
+    "deltas": deltas.measure,
     "simulate": simulate.measure,
     "pull-request": pull_request.measure,
 }

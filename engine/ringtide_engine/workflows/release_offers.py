@@ -96,7 +96,7 @@ def with_offers(
         except RingtideError as error:
             tried.append(replace(one, reason=str(error)))
             continue
-        one = replace(one, size_bytes=len(delta), reason=_too_large(len(delta), whole))
+        one = replace(one, size_bytes=len(delta), reason=left_out(len(delta), whole))
         offered = deltas.setdefault(variant.file.sha256, [])
         if one.reason is None and len(offered) < MOST_DELTAS:
             contents.append(delta)
@@ -110,7 +110,8 @@ def with_offers(
     return Offers(release=replace(release, variants=variants), contents=tuple(contents), tried=tuple(tried))
 
 
-def _too_large(delta: int, whole: int) -> str | None:
+def left_out(delta: int, whole: int) -> str | None:
+    """Return why a delta of this size is not worth offering; None where it is."""
     if delta > MOST_SHARE * whole:
         return f"more than {MOST_SHARE * 100}% of the whole"
     if whole - delta < LEAST_SAVING_BYTES:
