@@ -9,8 +9,10 @@ from ringtide_agent.adapters.folder_store import FolderStore
 from ringtide_agent.adapters.oci_store import OciStore
 from ringtide_agent.adapters.s3_credentials import Credentials, FileCredentials, LentCredentials, NoCredentials
 from ringtide_agent.adapters.s3_store import S3Access, S3Store
+from ringtide_agent.adapters.throttle import Throttle
 from ringtide_agent.adapters.web_store import WebStore
 from ringtide_agent.config import Configuration
+from ringtide_agent.download_windows import most_rate_bytes_s
 
 
 def artifact_sources(configuration: Configuration, now: Callable[[], datetime]) -> dict[str, ArtifactStore]:
@@ -20,6 +22,14 @@ def artifact_sources(configuration: Configuration, now: Callable[[], datetime]) 
     oci = OciStore(configuration.registry_logins, web)
     stores: dict[str, ArtifactStore] = {"https": web, "http": web, "file": FolderStore(), "s3": s3, "oci": oci}
     return {scheme: stores[scheme] for scheme in configuration.artifact_schemes}
+
+
+def throttle(configuration: Configuration, now: Callable[[], datetime]) -> Throttle:
+    """Return what holds all downloads to the rate of the hour; `now` returns the present."""
+    windows, general = configuration.download_windows, configuration.most_rate_bytes_s
+    rates = [general, *(each.most_rate_bytes_s for each in windows)]
+    slowest = min((rate for rate in rates if rate is not None), default=None)
+    return Throttle(lambda: most_rate_bytes_s(windows, general, now()), slowest)
 
 
 def _credentials(access: S3Access, web: WebStore, now: Callable[[], datetime]) -> Credentials:

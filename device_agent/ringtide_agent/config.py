@@ -23,6 +23,7 @@ from ringtide_agent.adapters.git_session import GitAccess
 from ringtide_agent.adapters.s3_store import S3Access
 from ringtide_agent.adapters.web import Tls
 from ringtide_agent.adapters.web_mirror import PREFIX, MirrorAccess
+from ringtide_agent.download_windows import DownloadWindow, parse_download_window
 from ringtide_contract.errors import InputError
 from ringtide_contract.ids import DeviceId, parse_device_id, parse_name
 
@@ -41,6 +42,7 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "reports": {"url": _REQUIRED, **_ACCESS},
     "artifacts": {
         "schemes": ["https", "file", "s3", "oci"],
+        "windows": [],
         "tls_certificate": None,
         "tls_key": None,
         "tls_authority": None,
@@ -137,6 +139,8 @@ class Configuration:
     """Where reports go."""
     artifact_schemes: tuple[str, ...]
     """Schemes of artifact addresses that are used."""
+    download_windows: tuple[DownloadWindow, ...]
+    """When artifacts are downloaded; none means at any time."""
     artifact_tls: TlsFiles
     """Files for `https` artifact sources."""
     s3: S3Access
@@ -241,6 +245,7 @@ def configuration(given: Inputs) -> Configuration:
         branch=given.values["publication"]["branch"],
         reports=_access(given, "reports"),
         artifact_schemes=_schemes(given),
+        download_windows=_windows(given),
         artifact_tls=_tls(given.values["artifacts"]),
         s3=_s3(given),
         registry_logins=None if given.values["oci"]["logins_file"] is None else _absolute(given, "oci", "logins_file"),
@@ -283,6 +288,11 @@ def _schemes(given: Inputs) -> tuple[str, ...]:
         if not schemes or len(schemes) != len(named):
             raise InputError(f"takes some of {', '.join(_ARTIFACT_SCHEMES)}, not {named!r}")
         return schemes
+
+
+def _windows(given: Inputs) -> tuple[DownloadWindow, ...]:
+    with _at(given, "artifacts", "windows"):
+        return tuple(parse_download_window(text) for text in given.values["artifacts"]["windows"])
 
 
 def _s3(given: Inputs) -> S3Access:

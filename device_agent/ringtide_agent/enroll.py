@@ -117,6 +117,7 @@ port = {enrolment.serve_port}
 [artifacts]
 # schemes = ["https", "file", "s3", "oci"]  # "http" can be added: artifacts are checked by digest, but anybody sees what runs here
 # tls_certificate, tls_key, tls_authority as above
+# windows = ["mon-fri 22:00-06:00 Europe/Berlin 512KiB/s", "sat-sun 00:00-00:00 UTC"]  # downloads then only; default: []
 
 [s3]
 # endpoint = "https://minio.example.org"  # of an S3-compatible store; without one, AWS in the region

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from ringtide_agent.download_windows import DownloadWindow
 from ringtide_agent.ports import (
     ArtifactSource,
     Clock,
@@ -75,3 +76,5 @@ class Settings:
     """Most seconds between reports."""
     rollout_silence_s: int = 3600
     """Most seconds between reports while a rollout reaches this device."""
+    download_windows: tuple[DownloadWindow, ...] = ()
+    """When artifacts are downloaded; none means at any time."""

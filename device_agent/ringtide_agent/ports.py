@@ -240,6 +240,9 @@ class ArtifactSource(Protocol):
             TransientError: No source answered, or the disk is full.
         """
 
+    def leave(self, digest: Digest) -> None:
+        """End the download of a blob, if there is one; what came is kept."""
+
 
 class Runtimes(Protocol):
     """The versions of the agent itself on this device, each an archive unpacked; the package's launcher starts one.

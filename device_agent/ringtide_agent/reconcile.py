@@ -217,7 +217,7 @@ class Models:
                 return act
         match state:
             case Fetching() if order is not None and order.manifest is not None:
-                return fetch(self._ports, view, state, order.manifest)
+                return fetch(self._ports, view, state, order.manifest, self._settings.download_windows)
             case Staging() if order is not None and order.content is not None:
                 return stage(self._ports, view, state, order.content)
             case Probing():

@@ -31,7 +31,7 @@ from ringtide_agent.adapters.tuf_trust import TufTrust
 from ringtide_agent.adapters.web import Tls
 from ringtide_agent.adapters.web_mirror import MirrorAccess, WebMirror
 from ringtide_agent.adapters.worker_process import WorkerProcess
-from ringtide_agent.artifact_wiring import artifact_sources
+from ringtide_agent.artifact_wiring import artifact_sources, throttle
 from ringtide_agent.config import Configuration, Hints
 from ringtide_agent.equipment import Ports, Settings
 from ringtide_agent.loop import Agent
@@ -91,6 +91,7 @@ def running(configuration: Configuration, options: tuple[str, ...] = ()) -> Iter
             poll_interval_s=configuration.poll_interval_s,
             report_interval_s=configuration.report_interval_s,
             max_silence_s=configuration.max_silence_s,
+            download_windows=configuration.download_windows,
         )
         clock, hinted, notifier = SystemClock(), threading.Event(), Notifier()
         service = WorkerProcess(
@@ -244,7 +245,7 @@ def _artifacts(configuration: Configuration, store: DiskStore, clock: SystemCloc
         sources=artifact_sources(configuration, clock.now),
         tls=Tls(authority=files.authority, certificate=files.certificate, key=files.key),
         least_rate_bytes_s=configuration.least_rate_bytes_s,
-        most_rate_bytes_s=configuration.most_rate_bytes_s,
+        throttle=throttle(configuration, clock.now),
         reserve_bytes=configuration.disk_reserve_bytes,
     )
     return BackgroundFetch(fetcher, wake=clock.wake)

@@ -101,6 +101,7 @@ class MemoryArtifacts:
     turns: int = 0
     """Turns of the loop that the next artifacts take."""
     fetched: list[str] = field(default_factory=list)
+    left: list[Digest] = field(default_factory=list)
 
     def fetch(self, artifact: Artifact, memory_bytes: int) -> bool:
         if self.failure is not None:
@@ -111,6 +112,9 @@ class MemoryArtifacts:
         self.fetched.append(artifact.uris[0])
         self.store.put_blob(artifact_content(artifact.uris[0].removeprefix("memory:")))
         return True
+
+    def leave(self, digest: Digest) -> None:
+        self.left.append(digest)
 
 
 @dataclass

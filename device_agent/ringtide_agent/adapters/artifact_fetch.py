@@ -3,7 +3,6 @@
 import errno
 import logging
 import os
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,13 +16,11 @@ from ringtide_agent.adapters import patch_process
 from ringtide_agent.adapters.artifact_stream import ArtifactStore, BrokenOffError, Stream, WrongBytesError
 from ringtide_agent.adapters.part_file import DISK_FULL, PartFile, Pieces, opened
 from ringtide_agent.adapters.patch_process import PatchError
+from ringtide_agent.adapters.throttle import Throttle, unlimited
 from ringtide_agent.adapters.web import SILENCE_S, Tls, Web
 from ringtide_contract.artifact import CHUNK_BYTES, Artifact, Delta, chunk_list_bytes
 from ringtide_contract.errors import RingtideError, TransientError, TrustError
 from ringtide_contract.ids import Digest
-
-READ_BYTES = 256 * 1024
-"""Read, hashed and written at once."""
 
 WINDOW_S = 60.0
 """Waiting time over which a source must keep up the least rate; its answer must begin within it, too."""
@@ -53,26 +50,6 @@ class BlobShelf(Protocol):
         """Make a finished part a blob."""
 
 
-class Throttle:
-    """Spreads the bytes of all downloads over time."""
-
-    def __init__(self, most_rate_bytes_s: int | None) -> None:
-        """Keep the rate; None for no limit."""
-        self._rate = most_rate_bytes_s
-        self._lock, self._free_at_s = threading.Lock(), 0.0
-        self.chunk_bytes = READ_BYTES if most_rate_bytes_s is None else min(READ_BYTES, max(1, most_rate_bytes_s // 4))
-
-    def take(self, count: int) -> None:
-        """Wait until so many bytes may have come."""
-        if self._rate is None:
-            return
-        with self._lock:
-            now = time.monotonic()
-            self._free_at_s = max(now, self._free_at_s) + count / self._rate
-            pause = self._free_at_s - now
-        time.sleep(pause)
-
-
 class ArtifactFetcher:
     """Fetches artifacts from stores of several kinds, in the caller's thread."""
 
@@ -83,7 +60,7 @@ class ArtifactFetcher:
         sources: Mapping[str, ArtifactStore],
         tls: Tls | None = None,
         least_rate_bytes_s: int = LEAST_RATE_BYTES_S,
-        most_rate_bytes_s: int | None = None,
+        throttle: Throttle | None = None,
         window_s: float = WINDOW_S,
         reserve_bytes: int = DISK_RESERVE_BYTES,
     ) -> None:
@@ -94,13 +71,13 @@ class ArtifactFetcher:
             sources: Scheme of an address to what opens it; addresses of other schemes are passed over.
             tls: Files for `https`.
             least_rate_bytes_s: A slower source is given up.
-            most_rate_bytes_s: All downloads together take no more; None for no limit.
+            throttle: Holds all downloads together to a rate; None for no limit.
             window_s: Waiting time over which the least rate must be kept.
             reserve_bytes: Free disk space that stays.
         """
         self._store, self._sources, self._tls = store, dict(sources), tls or Tls()
         self._rate, self._window_s, self._reserve = least_rate_bytes_s, window_s, reserve_bytes
-        self._throttle = Throttle(most_rate_bytes_s)
+        self._throttle = throttle or unlimited()
         self._useless: set[Digest] = set()
         self._broken: Counter[Digest] = Counter()
 

@@ -62,7 +62,7 @@ class BackgroundFetch:
         if job is None:
             if len(self._jobs) >= MOST_AT_ONCE:
                 return False
-            job = self._jobs[artifact.sha256] = _Job(self._fetcher, self._wake, artifact, memory_bytes)
+            job = self._jobs[artifact.sha256] = _Job(self._fetcher, self._wake, artifact, memory_bytes, self._lease_s)
             job.start(self._patience_s)
         job.asked_s = time.monotonic()
         if not job.ended:
@@ -71,6 +71,11 @@ class BackgroundFetch:
         if job.trouble is not None:
             raise job.trouble
         return not job.is_dropped
+
+    def leave(self, digest: Digest) -> None:
+        """End a download, if there is one; what came is kept."""
+        if job := self._jobs.get(digest):
+            job.leave()
 
     def _end_those_left(self) -> None:
         now = time.monotonic()
@@ -88,13 +93,13 @@ class _Job:
     """One download."""
 
     def __init__(
-        self, fetcher: ArtifactFetcher, wake: Callable[[], None], artifact: Artifact, memory_bytes: int
+        self, fetcher: ArtifactFetcher, wake: Callable[[], None], artifact: Artifact, memory_bytes: int, lease_s: float
     ) -> None:
         self.asked_s = self.got_s = time.monotonic()
         self.is_dropped = False
         self.trouble: RingtideError | None = None
         self._artifact, self._memory_bytes = artifact, memory_bytes
-        self._wake, self._web = wake, fetcher.web()
+        self._wake, self._web, self._lease_s = wake, fetcher.web(), lease_s
         self._fetcher, self._done = fetcher, threading.Event()
 
     @property
@@ -128,5 +133,6 @@ class _Job:
 
     def _beat(self) -> None:
         self.got_s = time.monotonic()
+        self.is_dropped = self.is_dropped or self.got_s - self.asked_s > self._lease_s
         if self.is_dropped:
             raise TransientError("nobody asks for it any more")

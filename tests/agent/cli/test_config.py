@@ -133,6 +133,11 @@ def test_hints_are_configured_by_their_host(tmp_path: Path) -> None:
             '[artifacts]\nschemes = ["ftp"]',
             "agent.toml:3\\d: artifacts.schemes: takes some of https, http, file, s3, oci, not",
         ),
+        (
+            "[artifacts]",
+            '[artifacts]\nwindows = ["nights"]',
+            "agent.toml:3\\d: artifacts.windows: 'nights' is not a window like",
+        ),
         ("[s3]", '[s3]\nendpoint = "http://s3.lan"', "s3.endpoint: takes an https:// address; others only where"),
         ("[s3]", '[s3]\nendpoint = "https://u:secret@s3.lan"', "s3.endpoint: .* is not an endpoint like"),
         ("[s3]", '[s3]\nregion = "eu/1"', "s3.region: 'eu/1' is not a region"),

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -11,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from ringtide_agent.adapters import artifact_fetch
-from ringtide_agent.adapters.artifact_fetch import ArtifactFetcher, Throttle
+from ringtide_agent.adapters.artifact_fetch import ArtifactFetcher
 from ringtide_agent.adapters.folder_store import FolderStore
+from ringtide_agent.adapters.throttle import Throttle
 from ringtide_agent.adapters.web_store import WebStore
 from ringtide_contract.artifact import Artifact
 from ringtide_contract.errors import TransientError, TrustError
@@ -313,9 +314,13 @@ def test_disk_space_is_set_aside_before_the_first_byte(shelf: Shelf, monkeypatch
 
 def test_all_downloads_share_the_rate_that_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(artifact_fetch.time, "monotonic", lambda: 100.0)
-    monkeypatch.setattr(artifact_fetch.time, "sleep", pauses.append)
-    throttle = Throttle(1000)
+    monkeypatch.setattr(time, "monotonic", lambda: 100.0)
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    rates = [1000]
+    throttle = Throttle(lambda: rates[-1], 500)
     for count in (500, 250):
         throttle.take(count)
-    assert (throttle.chunk_bytes, pauses) == (250, [0.5, 0.75])
+    assert (throttle.chunk_bytes, pauses) == (125, [0.5, 0.75])
+    rates.append(500)
+    throttle.take(250)
+    assert pauses[2:] == [1.25], "another hour has another rate"

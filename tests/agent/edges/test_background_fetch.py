@@ -94,6 +94,27 @@ def test_what_nobody_asks_for_any_more_is_ended_and_begins_again_when_it_is_aske
     assert (shelf.folder / DIGEST).read_bytes() == CONTENT
 
 
+def test_what_nobody_asks_for_any_more_ends_by_itself_though_nothing_else_is_fetched(shelf: Shelf) -> None:
+    with web(slow=True) as slow:
+        source = BackgroundFetch(fetcher(shelf), patience_s=0, lease_s=0.1)
+        assert not source.fetch(artifact(slow.url()), 0)
+        job = source._jobs[DIGEST]
+        assert job._done.wait(END_S)
+        assert (job.is_dropped, job.trouble) == (True, None)
+
+
+def test_a_download_that_is_left_ends_and_goes_on_when_it_is_asked_for_again(shelf: Shelf) -> None:
+    with web(slow=True) as slow:
+        source = BackgroundFetch(fetcher(shelf), patience_s=0)
+        assert not source.fetch(artifact(slow.url()), 0)
+        source.leave(DIGEST)
+        assert source._jobs[DIGEST]._done.wait(END_S)
+        source.leave(sha256(b"what nobody fetches"))
+        slow.slow = False
+        until_here(source, [slow.url()])
+    assert (shelf.folder / DIGEST).read_bytes() == CONTENT
+
+
 def test_failures_reach_the_loop(tmp_path: Path, shelf: Shelf) -> None:
     source = BackgroundFetch(fetcher(shelf), patience_s=END_S)
     with pytest.raises(TransientError, match="No such file"):

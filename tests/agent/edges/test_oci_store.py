@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.edges.test_artifact_fetch import CONTENT, DIGEST, SIZE, Shelf, part, shelf
+from agent.edges.test_artifact_fetch import CONTENT, DIGEST, SIZE, Shelf, artifact, part, shelf
 from fakes.git_server import Authority
 from fakes.oci_registry import (
     PASSWORD,
@@ -77,9 +77,9 @@ def test_what_the_engine_pushes_a_device_pulls_and_resumes(
         pushed = 0 if tokens is None else len(tokens.asked)
         part(shelf).write_bytes(CONTENT[:300_000])
         mine = fetcher(shelf, authority, known)
-        mine.fetch(DIGEST, SIZE, [uri(host)])
+        mine.fetch(artifact(uri(host)), 0)
         (shelf.folder / DIGEST).unlink()
-        mine.fetch(DIGEST, SIZE, [uri(host)])
+        mine.fetch(artifact(uri(host)), 0)
     assert (shelf.folder / DIGEST).read_bytes() == CONTENT
     if tokens is not None:
         assert ["pull%2Cpush" in path for path, _ in tokens.asked] == [True] * pushed + [False], "one token, to pull"
@@ -93,7 +93,7 @@ def test_who_may_not_is_told_so_without_the_password(
     with kind(what, tmp_path, authority) as (host, _):
         for known in (None, logins(tmp_path, host, "wrong " + PASSWORD)):
             with pytest.raises(TransientError, match="HTTP 401") as failure:
-                fetcher(shelf, authority, known).fetch(DIGEST, SIZE, [uri(host)])
+                fetcher(shelf, authority, known).fetch(artifact(uri(host)), 0)
             with pytest.raises(InputError, match=r"HTTP 401\. fix: docker login") as refusal:
                 engine(host, known).put(CONTENT)
             assert PASSWORD not in str(failure.value) + str(refusal.value)
@@ -115,7 +115,7 @@ def test_what_a_registry_lacks_may_come_and_is_never_taken_for_something_else(
 ) -> None:
     with registry(tmp_path / "r", authority) as host:
         with pytest.raises(TransientError, match="HTTP 404"):
-            fetcher(shelf, authority).fetch(DIGEST, SIZE, [uri(host)])
+            fetcher(shelf, authority).fetch(artifact(uri(host)), 0)
         engine(host).put(CONTENT)
         with pytest.raises(TrustError, match="larger than the 10 bytes"):
             engine(host).get(DIGEST, 10)
@@ -136,7 +136,7 @@ def test_no_login_follows_a_redirection_to_another_host(tmp_path: Path, shelf: S
         host = door.url.removeprefix("https://")
         known = logins(tmp_path, host)
         part(shelf).write_bytes(CONTENT[:1000])
-        fetcher(shelf, authority, known).fetch(DIGEST, SIZE, [uri(host)])
+        fetcher(shelf, authority, known).fetch(artifact(uri(host)), 0)
         assert engine(host, known).get(DIGEST, SIZE) == CONTENT
     assert shelf.admitted == [DIGEST]
     assert [said for _, said in storage.asked] == ["", ""]
@@ -151,7 +151,7 @@ def test_no_login_goes_to_a_storage_that_asks_for_one(tmp_path: Path, shelf: She
         door.answer |= {"/v2/": (200, {}, b""), f"/{BLOB}": (302, {"Location": f"{storage.url}/bytes"}, b"")}
         host = door.url.removeprefix("https://")
         with pytest.raises(TransientError, match="may not read"):
-            fetcher(shelf, authority, logins(tmp_path, host)).fetch(DIGEST, SIZE, [uri(host)])
+            fetcher(shelf, authority, logins(tmp_path, host)).fetch(artifact(uri(host)), 0)
     assert thief.asked == []
 
 
@@ -162,7 +162,7 @@ def test_a_door_that_sends_on_is_not_believed(tmp_path: Path, shelf: Shelf, auth
         host = door.url.removeprefix("https://")
         known = logins(tmp_path, host)
         with pytest.raises(TransientError, match="HTTP 404"):
-            fetcher(shelf, authority, known).fetch(DIGEST, SIZE, [uri(host)])
+            fetcher(shelf, authority, known).fetch(artifact(uri(host)), 0)
         with pytest.raises(TransientError, match="HTTP 404"):
             engine(host, known).get(DIGEST, SIZE)
     assert {said for _, said in thief.asked} <= {""}
@@ -172,4 +172,4 @@ def test_a_missing_file_of_logins_is_named(tmp_path: Path, shelf: Shelf, authori
     with tls_server(authority, **{"v2/": (401, {"WWW-Authenticate": "Basic"}, b"")}) as door:
         host = door.url.removeprefix("https://")
         with pytest.raises(TransientError, match=r"nowhere\.json: No such file"):
-            fetcher(shelf, authority, tmp_path / "nowhere.json").fetch(DIGEST, SIZE, [uri(host)])
+            fetcher(shelf, authority, tmp_path / "nowhere.json").fetch(artifact(uri(host)), 0)

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from agent.edges.test_artifact_fetch import CONTENT, DIGEST, SIZE, Shelf, part, shelf, web
+from agent.edges.test_artifact_fetch import CONTENT, DIGEST, SIZE, Shelf, artifact, part, shelf, web
 from fakes.s3_server import ACCESS_KEY, BUCKET, SECRET_KEY, needs_nanio, s3_server
 from ringtide_agent.adapters.artifact_fetch import ArtifactFetcher
 from ringtide_agent.adapters.artifact_stream import BrokenOffError
@@ -73,7 +73,7 @@ def fetcher(shelf: Shelf, endpoint: str, given: Credentials, skew: timedelta = t
 def test_what_the_engine_puts_a_device_fetches_and_resumes(endpoint: str, shelf: Shelf, tmp_path: Path) -> None:
     assert filled(endpoint).put(CONTENT) == URI
     part(shelf).write_bytes(CONTENT[:300_000])
-    fetcher(shelf, endpoint, credentials(tmp_path)).fetch(DIGEST, SIZE, [URI])
+    fetcher(shelf, endpoint, credentials(tmp_path)).fetch(artifact(URI), 0)
     assert (shelf.folder / DIGEST).read_bytes() == CONTENT
 
 
@@ -94,7 +94,7 @@ def test_storing_twice_changes_nothing_and_what_is_there_is_read_back(endpoint: 
 def test_an_address_that_carries_its_signature_is_fetched_as_it_is(endpoint: str, shelf: Shelf) -> None:
     filled(endpoint).put(CONTENT)
     part(shelf).write_bytes(CONTENT[:1000])
-    fetcher(shelf, endpoint, NoCredentials()).fetch(DIGEST, SIZE, [presigned(endpoint)])
+    fetcher(shelf, endpoint, NoCredentials()).fetch(artifact(presigned(endpoint)), 0)
     assert shelf.admitted == [DIGEST]
 
 
@@ -112,7 +112,7 @@ def test_a_refusal_says_what_the_store_says(
 ) -> None:
     filled(endpoint).put(CONTENT)
     with pytest.raises(TransientError, match=reason) as failure:
-        fetcher(shelf, endpoint, credentials(tmp_path, **other), skew).fetch(DIGEST, SIZE, [URI])
+        fetcher(shelf, endpoint, credentials(tmp_path, **other), skew).fetch(artifact(URI), 0)
     assert SECRET_KEY not in str(failure.value)
     assert shelf.admitted == []
 
@@ -195,16 +195,16 @@ def test_what_is_no_key_is_named_and_not_quoted(tmp_path: Path, said: bytes, rea
 
 def test_a_refused_loan_and_a_missing_file_are_tried_again_later(tmp_path: Path, shelf: Shelf) -> None:
     with lender(tmp_path, b"no", 403) as (given, _, _), pytest.raises(TransientError, match="lends no key: HTTP 403"):
-        fetcher(shelf, "http://127.0.0.1:1", given).fetch(DIGEST, SIZE, [URI])
+        fetcher(shelf, "http://127.0.0.1:1", given).fetch(artifact(URI), 0)
     missing = FileCredentials(tmp_path / "nowhere.json")
     with pytest.raises(TransientError, match=r"nowhere\.json: No such file"):
-        fetcher(shelf, "http://127.0.0.1:1", missing).fetch(DIGEST, SIZE, [URI])
+        fetcher(shelf, "http://127.0.0.1:1", missing).fetch(artifact(URI), 0)
 
 
 @pytest.mark.parametrize("uri", ["s3://models", "s3://models/../x", "s3://models/x?y"])
 def test_what_is_no_object_says_so(shelf: Shelf, uri: str) -> None:
     with pytest.raises(TransientError, match="not an address like s3://bucket/key"):
-        fetcher(shelf, "http://127.0.0.1:1", NoCredentials()).fetch(DIGEST, SIZE, [uri])
+        fetcher(shelf, "http://127.0.0.1:1", NoCredentials()).fetch(artifact(uri), 0)
 
 
 def presigned(endpoint: str) -> str:
