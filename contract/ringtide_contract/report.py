@@ -223,7 +223,7 @@ class Condition:
     """Something abnormal that holds now; absent when all is well."""
 
     type: str
-    """`stale`, `clock-behind`, `trust-refused`, `source-unreachable`, `disk-full`, `held`."""
+    """`stale`, `clock-behind`, `trust-refused`, `source-unreachable`, `disk-full`, `key-unavailable`, `held`."""
     note: str
     """Event, cause and next step, for people."""
 

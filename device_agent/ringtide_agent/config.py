@@ -21,6 +21,7 @@ from ringtide_agent.adapters.config_layers import (
 )
 from ringtide_agent.adapters.git_session import GitAccess
 from ringtide_agent.adapters.s3_store import S3Access
+from ringtide_agent.adapters.token_key import TokenKey
 from ringtide_agent.adapters.web import Tls
 from ringtide_agent.adapters.web_mirror import PREFIX, MirrorAccess
 from ringtide_agent.download_windows import DownloadWindow, parse_download_window
@@ -62,6 +63,7 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "tls_authority": None,
     },
     "metrics": {"file": None},
+    "pkcs11": {"module": None, "token": None, "label": "device", "pin_file": None},
     "limits": {"fetch_deadline_s": 300, "disk_reserve_mib": 32, "least_rate_bytes_s": 4096, "most_rate_kib_s": 0},
 }
 
@@ -129,6 +131,8 @@ class Configuration:
     """Folder for all that the agent keeps."""
     key_file: Path
     """The device's private key."""
+    token_key: TokenKey | None
+    """The device's key where it lies on a PKCS#11 token; `key_file` is not used then."""
     publication: GitAccess | MirrorAccess
     """Where publications come from."""
     fallbacks: tuple[GitAccess | MirrorAccess, ...]
@@ -240,6 +244,7 @@ def configuration(given: Inputs) -> Configuration:
         hardware_class=_name(given, "hardware_class"),
         state_dir=_absolute(given, "", "state_dir"),
         key_file=_absolute(given, "", "key_file"),
+        token_key=None if given.values["pkcs11"]["module"] is None else _token_key(given),
         publication=_source(given, "url", given.values["publication"]["url"]),
         fallbacks=tuple(_source(given, "fallbacks", url) for url in given.values["publication"]["fallbacks"]),
         branch=given.values["publication"]["branch"],
@@ -319,6 +324,19 @@ def _hints(given: Inputs) -> Hints:
         tls=mqtt["tls"],
         files=_tls(mqtt),
         spread_s=_within(given, "mqtt", "spread_s", 0, 30),
+    )
+
+
+def _token_key(given: Inputs) -> TokenKey:
+    values = given.values["pkcs11"]
+    missing = [full_name("pkcs11", key) for key in ("token", "pin_file") if values[key] is None]
+    if missing:
+        raise InputError(f"{given.places['pkcs11', 'module']}: pkcs11.module needs {' and '.join(missing)} beside it")
+    return TokenKey(
+        module=_absolute(given, "pkcs11", "module"),
+        token=values["token"],
+        label=values["label"],
+        pin_file=_absolute(given, "pkcs11", "pin_file"),
     )
 
 

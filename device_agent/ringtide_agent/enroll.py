@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ringtide_contract import API_VERSION
 from ringtide_contract.errors import InputError
@@ -42,6 +42,17 @@ class Enrolment:
     """Seconds between polls."""
     report_interval_s: int
     """Least seconds between reports of counters alone."""
+    token: Mapping[str, str] = field(default_factory=dict)
+    """Keys of the table `pkcs11`, where the key lies on a token; empty where it lies in the file."""
+
+
+_UNUSED_TABLE = """\
+# [pkcs11]  # the device's key lies on a token, a TPM for one, and key_file is not used
+# module = "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"
+# token = "ringtide"
+# label = "device"  # of the key pair
+# pin_file = "/etc/ringtide/device.pin"
+"""
 
 
 def parse_labels(words: tuple[str, ...]) -> dict[str, str]:
@@ -79,7 +90,11 @@ def device_document(enrolment: Enrolment, key: PublicKey) -> str:
 
 def agent_toml(enrolment: Enrolment) -> str:
     """Return the text of `agent.toml`; every key that can be set stands in it, the optional ones as comments."""
-    text = {name: json.dumps(str(getattr(enrolment, name)), ensure_ascii=False) for name in enrolment.__slots__}
+    text = {name: _quoted(str(getattr(enrolment, name))) for name in enrolment.__slots__}
+    token, unused = _UNUSED_TABLE, ""
+    if enrolment.token:
+        token = "\n".join(["[pkcs11]", *(f"{key} = {_quoted(value)}" for key, value in enrolment.token.items()), ""])
+        unused = "# "
     return f"""\
 # The ringtide agent on this device. Lines that begin with # show what can be set, with its default.
 
@@ -87,7 +102,7 @@ fleet = {text["fleet"]}
 device = {text["device"]}
 hardware_class = {text["hardware_class"]}
 state_dir = {text["state_dir"]}
-key_file = {text["key_file"]}
+{unused}key_file = {text["key_file"]}
 
 [publication]
 url = {text["publication"]}  # file://, https:// or ssh://, or mirror+https:// for a mirror
@@ -143,7 +158,12 @@ port = {enrolment.serve_port}
 # tls = true
 # tls_certificate, tls_key, tls_authority as above
 # spread_s = 10  # a hint takes effect after a random time up to this
-"""
+
+{token}"""
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _scalar(text: str) -> str:

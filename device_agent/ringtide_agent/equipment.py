@@ -13,11 +13,11 @@ from ringtide_agent.ports import (
     PublicationSource,
     ReportSink,
     Runtimes,
+    Signer,
     Store,
     Trust,
 )
 from ringtide_contract.ids import DeviceId
-from ringtide_contract.keys import PrivateKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,8 @@ class Ports:
     """Does the polls."""
     pushes: Errand
     """Does the pushes of reports."""
+    signer: Signer
+    """Signs reports."""
     runtimes: Runtimes | None = None
     """The versions of the agent itself; None where no launcher started it, so that it cannot change its own."""
 
@@ -58,8 +60,6 @@ class Settings:
     """Its id."""
     hardware_class: str
     """Its hardware class; manifests for another are refused."""
-    key: PrivateKey
-    """Signs reports."""
     session: str
     """Random name of this run of the agent."""
     version: str

@@ -65,6 +65,7 @@ class Agent:
         self._hinted, self._polled_s = False, -publication.WAKE_GAP_S
         self._pushing, self._push_tries, self._push_at_s = False, 0, 0
         self._save_tries, self._save_at_s, self._save_trouble = 0, 0, ""
+        self._sign_tries, self._sign_at_s, self._sign_trouble = 0, 0, ""
         self._shaped: tuple[ServedModel, ...] | None = None
         self._shape_tries, self._shape_at_s, self._shape_trouble = 0, 0, ""
         self._seen: Observation | None = None
@@ -219,7 +220,7 @@ class Agent:
         if self._answered and self._now_s() >= self._save_at_s:  # a start alone is no news
             untold = self._models.on_trial and self._ledger.number == self._number
             if untold or due(self._ledger, seen, self._settings, now):
-                self._save(write_report(self._ledger, seen, self._settings, now))
+                self._write(seen, now)
             elif self._save_trouble:
                 self._save(self._ledger)
         if self._ledger.outbox and self._now_s() >= self._push_at_s:
@@ -234,6 +235,19 @@ class Agent:
             self._stands = True
         except TransientError as error:
             _log.warning("the launcher does not hear that this version stands: %s", error)
+
+    def _write(self, seen: Observation, now: datetime) -> None:
+        if self._now_s() < self._sign_at_s:
+            return
+        try:
+            ledger = write_report(self._ledger, seen, self._settings, self._ports.signer, now)
+        except (InputError, TransientError) as error:
+            self._sign_at_s, self._sign_trouble = self._now_s() + pause_s(self._sign_tries), str(error)
+            self._sign_tries += 1
+            _log.warning("reports cannot be signed; it serves on: %s", error)
+            return
+        self._sign_tries, self._sign_trouble = 0, ""
+        self._save(ledger)
 
     def _save(self, ledger: Ledger) -> None:
         """Make a ledger durable before anything of it is sent; where the disk does not take it, the last one stays."""
@@ -329,6 +343,8 @@ class Agent:
             found["held"] = "the device is held: it keeps what it runs"
         if self._shape_trouble:
             found["not-serving"] = self._shape_trouble
+        if self._sign_trouble:
+            found["key-unavailable"] = self._sign_trouble
         if self._save_trouble:
             found["disk-full"] = self._save_trouble
         found.update(self._models.conditions(self._orders))

@@ -308,6 +308,18 @@ class ReportSink(Protocol):
         """
 
 
+class Signer(Protocol):
+    """Signs with the device's key, wherever the key lies."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature over `message`, as `ringtide_contract.keys` checks it.
+
+        Raises:
+            InputError: A person must act: no such key, a wrong PIN.
+            TransientError: What holds the key does not answer.
+        """
+
+
 class Waker(Protocol):
     """A hint that something changed; it only wakes the poll."""
 

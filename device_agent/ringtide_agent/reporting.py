@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from ringtide_agent.equipment import Settings
 from ringtide_agent.orders import Orders
-from ringtide_agent.ports import SlotContent
+from ringtide_agent.ports import Signer, SlotContent
 from ringtide_agent.state import (
     Confirming,
     Deferred,
@@ -22,7 +22,7 @@ from ringtide_agent.state import (
 )
 from ringtide_contract import fields
 from ringtide_contract.canonical import Json, decode, encode
-from ringtide_contract.envelope import REPORT, seal
+from ringtide_contract.envelope import REPORT, Envelope, pae
 from ringtide_contract.errors import InputError
 from ringtide_contract.ids import Digest, format_instant, parse_digest, parse_instant, sha256
 from ringtide_contract.report import (
@@ -231,8 +231,13 @@ def due(ledger: Ledger, seen: Observation, settings: Settings, now: datetime) ->
     return age >= timedelta(seconds=settings.report_interval_s) and ledger.figures != seen.figures
 
 
-def write_report(ledger: Ledger, seen: Observation, settings: Settings, now: datetime) -> Ledger:
-    """Make, seal and enqueue the next report; the caller makes the ledger durable before anything is sent."""
+def write_report(ledger: Ledger, seen: Observation, settings: Settings, signer: Signer, now: datetime) -> Ledger:
+    """Make, seal and enqueue the next report; the caller makes the ledger durable before anything is sent.
+
+    Raises:
+        InputError: The key cannot be used until a person acts.
+        TransientError: What holds the key does not answer.
+    """
     floor = None if seen.orders is None else seen.orders.floor
     report = Report(
         fleet=settings.fleet,
@@ -250,7 +255,8 @@ def write_report(ledger: Ledger, seen: Observation, settings: Settings, now: dat
         models=seen.models,
     )
     payload = _fitting(report)
-    sealed = encode(seal(settings.key, REPORT, payload).to_dict())
+    signature = signer.sign(pae(REPORT, payload))
+    sealed = encode(Envelope(payload=payload, payload_type=REPORT, signature=signature).to_dict())
     return Ledger(
         number=report.number,
         previous=sha256(payload),

@@ -21,12 +21,14 @@ from ringtide_agent.adapters.git_reports import DEADLINE_S as PUSH_DEADLINE_S
 from ringtide_agent.adapters.git_reports import GitReports
 from ringtide_agent.adapters.git_session import GitAccess
 from ringtide_agent.adapters.git_source import GitSource
+from ringtide_agent.adapters.key_files import KeySigner, read_key, require_private
 from ringtide_agent.adapters.own_versions import from_launcher
 from ringtide_agent.adapters.probe_process import ProbeProcess
 from ringtide_agent.adapters.sd_notify import Notifier, status_line
 from ringtide_agent.adapters.source_order import InOrder, Opens
 from ringtide_agent.adapters.system_clock import SystemClock
 from ringtide_agent.adapters.text_metrics import TextMetrics
+from ringtide_agent.adapters.token_key import TokenSigner, public_token_key
 from ringtide_agent.adapters.tuf_trust import TufTrust
 from ringtide_agent.adapters.web import Tls
 from ringtide_agent.adapters.web_mirror import MirrorAccess, WebMirror
@@ -35,9 +37,9 @@ from ringtide_agent.artifact_wiring import artifact_sources, throttle
 from ringtide_agent.config import Configuration, Hints
 from ringtide_agent.equipment import Ports, Settings
 from ringtide_agent.loop import Agent
-from ringtide_agent.ports import Waker
+from ringtide_agent.ports import Signer, Waker
 from ringtide_contract.errors import InputError, TransientError
-from ringtide_contract.keys import PrivateKey, parse_private_key
+from ringtide_contract.keys import PublicKey
 
 BUILT_AT = datetime(2026, 11, 1, tzinfo=UTC)
 """No honest clock shows an earlier time; raised with every version."""
@@ -77,13 +79,13 @@ def running(configuration: Configuration, options: tuple[str, ...] = ()) -> Iter
     _require_own(configuration.state_dir)
     for path in key_files(configuration):
         require_private(path)
+    signing = signer(configuration)
     store = DiskStore(configuration.state_dir)
     with store.hold():
         settings = Settings(
             fleet=configuration.fleet,
             device=configuration.device,
             hardware_class=configuration.hardware_class,
-            key=load_key(configuration),
             session=secrets.token_hex(8),
             version=__version__,
             onnxruntime=_onnxruntime(),
@@ -112,6 +114,7 @@ def running(configuration: Configuration, options: tuple[str, ...] = ()) -> Iter
                 sink=GitReports(configuration.reports, str(configuration.state_dir / "git")),
                 polls=polls,
                 pushes=pushes,
+                signer=signing,
                 runtimes=from_launcher(options),
             )
             # Jitter spreads load; nothing rests on its quality.
@@ -185,41 +188,33 @@ def publication_sources(configuration: Configuration, folder: Path | None = None
     return found
 
 
-def load_key(configuration: Configuration) -> PrivateKey:
-    """Read the device's private key.
+def public_key(configuration: Configuration) -> PublicKey:
+    """Return the public half of the device's key.
 
     Raises:
-        InputError: Not there, not readable, readable by others, or not a key.
+        InputError: No such key, or it is not ours to use.
+        TransientError: The token that holds it does not answer.
     """
-    path = configuration.key_file
-    require_private(path)
-    try:
-        return parse_private_key(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}. fix: run as the user that the key belongs to") from error
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+    if configuration.token_key is not None:
+        return public_token_key(configuration.token_key)
+    return read_key(configuration.key_file).public_key()
 
 
-def require_private(path: Path) -> None:
-    """Refuse a key file that others than its owner may touch.
+def signer(configuration: Configuration) -> Signer:
+    """Return what signs reports.
 
     Raises:
-        InputError: It is not there, or others may read or write it.
+        InputError: The key file cannot be read, or is not private. A token is not asked yet: without it the device
+            serves on.
     """
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}. fix: enroll this device with `ringtide-agent enroll`") from error
-    # systemd lends a credential by an access list, whose mask stands where the group's rights do.
-    lent = path.parent == Path(os.environ.get("CREDENTIALS_DIRECTORY", "/nowhere"))
-    if mode & (0o037 if lent else 0o077):
-        raise InputError(f"{path}: others may use this key (mode {mode & 0o777:o}). fix: chmod 600 {path}")
+    if configuration.token_key is not None:
+        return TokenSigner(configuration.token_key)
+    return KeySigner(read_key(configuration.key_file))
 
 
 def key_files(configuration: Configuration) -> tuple[Path, ...]:
-    """Return every file that holds a private key."""
-    accesses = (configuration.publication, configuration.reports)
+    """Return every file that holds a private key, or what opens one."""
+    accesses = (configuration.publication, *configuration.fallbacks, configuration.reports)
     hinted = () if configuration.hints is None else (configuration.hints.files.key,)
     named = (
         *(access.tls.key if isinstance(access, MirrorAccess) else access.tls_key for access in accesses),
@@ -229,7 +224,11 @@ def key_files(configuration: Configuration) -> tuple[Path, ...]:
         configuration.registry_logins,
         *hinted,
     )
-    return (configuration.key_file, *sorted({Path(name) for name in named if name is not None}))
+    token = configuration.token_key
+    return (
+        configuration.key_file if token is None else token.pin_file,
+        *sorted({Path(name) for name in named if name is not None}),
+    )
 
 
 def _require_own(folder: Path) -> None:

@@ -14,7 +14,7 @@ from ringtide_agent.ports import Errand, ProbeFailure, ProbeResult, ServedModel,
 from ringtide_contract.artifact import Artifact
 from ringtide_contract.errors import RingtideError, TransientError, TrustError
 from ringtide_contract.ids import DeviceId, Digest, sha256
-from ringtide_contract.keys import generate
+from ringtide_contract.keys import generate, sign
 from ringtide_contract.manifest import Manifest
 from ringtide_contract.report import Counters, Report, open_report
 from ringtide_contract.sketch import EMPTY
@@ -224,6 +224,18 @@ class Later:
         self._end = self._work
 
 
+@dataclass
+class FakeSigner:
+    """Signs with the device's key, or fails."""
+
+    failure: RingtideError | None = None
+
+    def sign(self, message: bytes) -> bytes:
+        if self.failure is not None:
+            raise self.failure
+        return sign(DEVICE_KEY, message)
+
+
 class World:
     """One device with everything around it."""
 
@@ -231,14 +243,13 @@ class World:
         self.store = store or MemoryStore()
         self.clock = FakeClock()
         self.source, self.trust, self.sink = MemorySource(), FakeTrust(), FakeSink(device=device)
-        self.artifacts = MemoryArtifacts(self.store)
+        self.artifacts, self.signer = MemoryArtifacts(self.store), FakeSigner()
         self.prober, self.service = ScriptedProber(), FakeService()
         self.publisher = Publisher(device=device)
         self.settings = Settings(
             fleet=FLEET,
             device=device,
             hardware_class=HARDWARE_CLASS,
-            key=DEVICE_KEY,
             session="run-1",
             version="0.1.0",
             built_at=START - timedelta(days=30),
@@ -261,6 +272,7 @@ class World:
             sink=self.sink,
             polls=self.polls,
             pushes=self.pushes,
+            signer=self.signer,
         )
         self.agent = Agent(ports, self.settings, lambda: 0.5)
         return self.agent

@@ -6,8 +6,9 @@ from pathlib import Path
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root
 
+from ringtide_agent.adapters.key_files import read_key
 from ringtide_contract.errors import InputError
-from ringtide_contract.keys import PublicKey, generate, parse_private_key, private_pem
+from ringtide_contract.keys import PublicKey, generate, private_pem
 
 MAX_ROOT_BYTES = 64 * 1024
 """As the agent reads it later."""
@@ -24,9 +25,10 @@ def make_key(path: Path) -> PublicKey:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         try:
-            return parse_private_key(path.read_bytes()).public_key()
+            return read_key(path).public_key()
         except InputError as error:
-            raise InputError(f"{path}: {error}. fix: move the file away, or give another --state-dir") from error
+            fix = "" if "fix: " in str(error) else ". fix: move the file away, or give another --state-dir"
+            raise InputError(f"{error}{fix}") from error
     key = generate()
     with os.fdopen(handle, "wb") as file:
         file.write(private_pem(key))

@@ -67,10 +67,12 @@ def _checks(configuration: "Configuration") -> Iterator[tuple[str, Callable[[], 
 
 
 def _key(configuration: "Configuration") -> str:
-    from ringtide_agent.wiring import load_key
+    from ringtide_agent.wiring import public_key
     from ringtide_contract.keys import key_hint
 
-    return key_hint(load_key(configuration).public_key())
+    token = configuration.token_key
+    place = configuration.key_file if token is None else f"token {token.token}, key {token.label}"
+    return f"{key_hint(public_key(configuration))} in {place}"
 
 
 def _trust(configuration: "Configuration") -> str:

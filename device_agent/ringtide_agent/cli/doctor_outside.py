@@ -127,7 +127,8 @@ def keys(configuration: "Configuration") -> str:
     Raises:
         InputError: One is not there, or others may use it.
     """
-    from ringtide_agent.wiring import key_files, require_private
+    from ringtide_agent.adapters.key_files import require_private
+    from ringtide_agent.wiring import key_files
 
     files = key_files(configuration)
     for path in files:

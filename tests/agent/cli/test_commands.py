@@ -8,13 +8,15 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 import yaml
 
+from agent.edges.test_token_key import MODULE, make_token
 from fakes.git_origin import GitOrigin
 from fakes.tuf_repository import TufRepository
 from ringtide_contract.ids import parse_device_id, report_ref
@@ -26,6 +28,8 @@ NOW = datetime.now(UTC)
 
 class Device:
     """A device's folder, its repositories, and its commands."""
+
+    more: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -41,7 +45,8 @@ class Device:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "ORT_DISABLE_TELEMETRY": "1"}
+        own = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "ORT_DISABLE_TELEMETRY": "1"}
+        return {**own, **self.more}
 
     def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
@@ -105,6 +110,39 @@ def test_another_root_is_refused(device: Device) -> None:
     device.enroll()
     (device.folder / "root.json").write_bytes(Device(_made(device.folder / "other")).tuf.trusted_root)
     assert "this device trusts another root" in device.enroll(code=1).stderr
+
+
+def test_a_device_whose_key_lies_on_a_token_reports_with_it_and_serves_on_without_it(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not MODULE.exists():
+        pytest.skip("softhsm2 is not installed: apt-get install softhsm2")
+    folder = device.folder / "hsm"
+    key = make_token(folder)
+    device.more = {"SOFTHSM2_CONF": str(folder / "softhsm2.conf")}
+    words = ("--pkcs11-module", str(MODULE), "--pkcs11-token", "ringtide", "--pkcs11-pin-file", str(key.pin_file))
+    assert "--pkcs11-module needs" in device.enroll(*words[:2], code=64).stderr
+    done = device.enroll(*words)
+    assert "key 'device' on token 'ringtide'" in done.stderr
+    assert not (device.state / "device.key").exists()
+    public = parse_public_key(yaml.safe_load(done.stdout)["publicKey"])
+    assert device.enroll(*words).stdout == done.stdout
+    device.with_config("once", "--wait", "0", code=4)
+    ref = report_ref(parse_device_id("cam-001"))
+    sealed = device.reports.git("show", f"{ref}:reports/1.json").encode()
+    assert open_report(sealed, public, fleet="acme", device=parse_device_id("cam-001"))[0].number == 1
+    shown = json.loads(device.with_config("config", "show", "--origin", "-o", "json").stdout)
+    written = (device.state / "agent.toml").read_text().splitlines()
+    line = written.index('token = "ringtide"') + 1
+    assert shown["pkcs11.token"] == {"value": "ringtide", "origin": f"{device.state}/agent.toml:{line}"}
+    assert "in token ringtide, key device" in device.with_config("doctor").stdout
+
+    time.sleep(1)
+    (folder / "tokens").rename(folder / "gone")
+    (folder / "tokens").mkdir()
+    done = device.with_config("once", "--wait", "0", "--set", "report.max_silence_s=1", code=4)
+    assert "reports cannot be signed; it serves on: there is no token 'ringtide'" in done.stderr
+    assert "[fail] key: " in device.with_config("doctor", code=1).stdout
 
 
 def test_every_command_says_what_it_does() -> None:

@@ -75,7 +75,7 @@ def test_sources_of_publications_are_asked_in_the_order_that_is_stated(tmp_path:
     text = text.replace(
         "# fallbacks = []", 'fallbacks = ["ssh://git@example.org/fleet.git", "mirror+http://near/acme"]'
     )
-    read = load(tmp_path, text.replace("[reports]", 'tls_key = "/key"\n[reports]'))
+    read = load(tmp_path, text.replace("[reports]", 'tls_key = "/key"\nssh_key = "/ssh"\n[reports]'))
     assert isinstance(read.publication, MirrorAccess)
     assert (read.publication.url, read.publication.tls.key) == ("mirror+https://cdn.example.org/acme", "/key")
     assert list(publication_sources(read)) == [
@@ -83,7 +83,7 @@ def test_sources_of_publications_are_asked_in_the_order_that_is_stated(tmp_path:
         "ssh://git@example.org/fleet.git",
         "mirror+http://near/acme",
     ]
-    assert {Path("/key"), read.key_file} <= set(key_files(read))
+    assert {Path("/key"), Path("/ssh"), read.key_file} <= set(key_files(read))
 
 
 def test_hints_are_configured_by_their_host(tmp_path: Path) -> None:

@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 
-from fakes.agent_world import DEVICE_KEY, World
+from fakes.agent_world import World
 from fakes.publication import START, make_manifest, make_ring, rolling, steady
 from ringtide_agent.reporting import OUTBOX_REPORTS, Ledger
-from ringtide_contract.errors import TransientError
+from ringtide_contract.errors import InputError, RingtideError, TransientError
 from ringtide_contract.ids import sha256
 from ringtide_contract.report import MAX_REPORT_BYTES, Counters
 from ringtide_contract.sketch import LatencySketch
@@ -114,8 +114,27 @@ def test_a_report_of_very_many_sessions_still_fits() -> None:
 
 def test_only_the_device_could_have_signed() -> None:
     world = running()
-    assert world.settings.key is DEVICE_KEY
+    assert world.sink.reports()
     assert all(report.device == "crane-07" and report.session == "run-1" for report in world.sink.reports())
+
+
+@pytest.mark.parametrize("failure", [InputError("no such key"), TransientError("no token")])
+def test_a_key_that_cannot_be_used_stops_reports_and_nothing_else(failure: RingtideError) -> None:
+    world = running()
+    before = max(world.sink.taken)
+    world.signer.failure = failure
+    world.turn(2 * 24 * 3600)
+    world.turn(1)
+    assert max(world.sink.taken) == before
+    assert world.agent.seen is not None
+    assert {each.type: each.note for each in world.agent.seen.conditions}["key-unavailable"] == str(failure)
+    assert world.service.shapes[-1], "it serves on"
+    world.signer.failure = None
+    world.turn(3600)
+    world.turn(1)
+    said = world.sink.reports()
+    assert [each.number for each in said[before - 1 :]][:2] == [before, before + 1], "no number was burned"
+    assert not world.agent.seen.conditions
 
 
 def test_a_lost_ledger_shows_as_a_gap_and_never_as_a_repetition() -> None:
