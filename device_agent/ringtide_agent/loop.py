@@ -56,7 +56,7 @@ class Agent:
         self._models = Models(ports, settings, self._shape, self._follow, beat)
         recovered = recover(self._found())
         self._orders, self._floor, self._ledger = recovered.orders, recovered.floor, recovered.ledger
-        self._barred, self._damage = recovered.barred, "; ".join(recovered.notes)
+        self._barred, self._notes, self._damage = recovered.barred, recovered.notes, ""
         self._standing: publication.Waiting | publication.Distrusting
         self._standing = publication.Waiting(reason="no poll since the start")
         self._publication: publication.PublicationState = self._standing
@@ -70,8 +70,7 @@ class Agent:
         self._shape_tries, self._shape_at_s, self._shape_trouble = 0, 0, ""
         self._seen: Observation | None = None
         self._polled, self._told, self._number, self._stands = False, False, self._ledger.number, False
-        if self._damage:
-            _log.warning("the store was damaged: %s", self._damage)
+        self._look_for_damage()
         if recovered.begins:
             self._save(self._ledger)
         self._models.begin(recovered)
@@ -335,6 +334,7 @@ class Agent:
             )
         if isinstance(state, publication.Distrusting) and state.rule not in publication.EXPIRED_RULES:
             found["trust-refused"] = state.reason
+        self._look_for_damage()
         if self._damage:
             found["store-damaged"] = self._damage
         if isinstance(state, publication.Waiting) and state.missed:
@@ -349,6 +349,12 @@ class Agent:
             found["disk-full"] = self._save_trouble
         found.update(self._models.conditions(self._orders))
         return tuple(Condition(type=kind, note=note[:MAX_NOTE]) for kind, note in sorted(found.items()))
+
+    def _look_for_damage(self) -> None:
+        found = "; ".join((*self._notes, *self._ports.store.damage()))
+        if found != self._damage:
+            self._damage = found
+            _log.warning("the store was damaged: %s", found)
 
     def _found(self) -> Found:
         orders = self._read(ORDERS_ENTRY, Orders.decode)

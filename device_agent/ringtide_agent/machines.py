@@ -33,7 +33,8 @@ _RECOVERY = """## After a restart
 
 What the agent makes of its disk when it starts, after a kill or a power cut as after any stop. A slot whose files are not
 what their digests name is empty; a model whose active slot is lost goes to the other one where that is whole, confirmed or
-never failed, and neither banned. What the last column marks, the device reports as `store-damaged`. A store that a newer
+never failed, and neither banned. What the last column marks, the device reports as `store-damaged`, and so it does
+with a slot, a blob, or a mark of the active slot that is not what was written. A store that a newer
 version has written is refused, and nothing in it is touched. A restart is a try of the act that was under way, so the bounds
 above hold across restarts too; what failed is remembered by the digest of its manifest.
 """

@@ -192,6 +192,9 @@ SlotName = Literal["a", "b"]
 class Store(Protocol):
     """The device's disk. Every writing method is durable when it returns, and whole or absent after a power cut."""
 
+    def damage(self) -> tuple[str, ...]:
+        """Return what was found to be other than it was written since this process started; it counts as not there."""
+
     def load_floor(self) -> Floor:
         """Return the newest verified number."""
 

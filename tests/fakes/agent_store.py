@@ -23,6 +23,9 @@ class MemoryStore:
         self.slots: dict[tuple[str, SlotName], bytes] = {}
         self.active: dict[str, SlotName] = {}
 
+    def damage(self) -> tuple[str, ...]:
+        return ()
+
     def load_floor(self) -> Floor:
         return self.floor
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from faults import booted, clock_steps, network, power_cut, soak, system_calls, workers
+from faults import booted, clock_steps, network, power_cut, soak, store, system_calls, workers
 from faults.bench import Bench, Row, table
 from faults.laws import prepared
 from faults.scene import Scene
@@ -19,6 +19,7 @@ SEED = 20261123
 FAULTS: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
     "system-calls": system_calls.rows,
     "power": power_cut.rows,
+    "store": store.rows,
     "workers": workers.rows,
     "clock": clock_steps.rows,
     "network": network.rows,

@@ -75,22 +75,32 @@ def is_whole(story: Story, device: Device) -> list[str]:
     return [] if active.release in story.may_run else [f"it runs {active.release}"]
 
 
-def comes_back(story: Story, device: Device, *, strict_files: bool = True) -> list[str]:
-    """Started anew it answers as it may, gets where it was asked to, and reports without a gap."""
+def comes_back(
+    story: Story, device: Device, *, strict_files: bool = True, forgot: bool = False, tells: str = ""
+) -> list[str]:
+    """Started anew it answers as it may, gets where it was asked to, and reports without a gap.
+
+    Args:
+        story: Where it must end.
+        device: It.
+        strict_files: Whether it may leave no file but those of a device that nothing happened to.
+        tells: What its reports must say before it is there.
+        forgot: Whether it lost the number of its last report, and so must leave a gap and say so.
+    """
     agent = Agent(device.folder, "run", "--config", str(device.config))
-    losses = serves(story, agent) + gets_there(story, device, agent)
+    losses = serves(story, agent) + gets_there(story, device, agent, tells=tells)
     losses = losses or ends_well(agent) + is_whole(story, device)
-    losses = losses or tells_all(device)
+    losses = losses or (jumps(device) if forgot else tells_all(device))
     if not losses and strict_files and (junk := device.files() - story.clean_files):
         losses.append(f"it leaves {', '.join(sorted(junk))}")
     agent.stop()
     return losses
 
 
-def gets_there(story: Story, device: Device, agent: Agent) -> list[str]:
-    """A running agent reaches the end of its story."""
+def gets_there(story: Story, device: Device, agent: Agent, *, tells: str = "") -> list[str]:
+    """A running agent reaches the end of its story, and has reported what it must tell."""
     end = time.monotonic() + COMES_BACK_S
-    while not arrived(story, device):
+    while not arrived(story, device) or (tells and tells not in told(device)):
         if agent.ended() is not None or time.monotonic() > end:
             return [f"it does not reach the desired state: {agent.said()[-600:]}"]
         poison(story, agent)
@@ -99,6 +109,11 @@ def gets_there(story: Story, device: Device, agent: Agent) -> list[str]:
         with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
             return [f"it still answers: {ask(address)}"]
     return []
+
+
+def told(device: Device) -> set[str]:
+    """Return every condition that was ever reported."""
+    return {condition.type for report, _ in device.reports() for condition in report.conditions}
 
 
 def ends_well(agent: Agent) -> list[str]:
@@ -184,3 +199,14 @@ def tells_all(device: Device) -> list[str]:
     chain = [None, *(digest for _, digest in reports)]
     broken = [report.number for (report, _), before in zip(reports, chain, strict=False) if report.previous != before]
     return [f"the chain of reports is broken at {broken}"] if broken else []
+
+
+def jumps(device: Device) -> list[str]:
+    """No number is used twice, the chain begins anew once, and the first report after that says why."""
+    reports = [report for report, _ in device.reports()]
+    anew = [report for report in reports if report.previous is None]
+    if len(anew) == 2 and any(condition.type == "store-damaged" for condition in anew[1].conditions):
+        return []
+    return [
+        f"its reports are {[report.number for report in reports]}, and begin anew at {[item.number for item in anew]}"
+    ]

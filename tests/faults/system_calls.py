@@ -103,7 +103,8 @@ def rows(bench: Bench) -> Iterator[Row]:
         for story in stories if bench.full and calls is not READING else stories[:1]:
             failing = [point for point in points[story.name] if point.call in calls]
             kinds = len({point.kind for point in failing})
-            few = kinds if calls is READING or not bench.full else None
+            every = bench.full and story is stories[0] and calls is not READING
+            few = None if every else kinds
             tries = [(error, point) for point in chosen(failing, few, bench.seed)]
             said = f"{len(failing)} calls, {kinds} classes"
             name = f"{fault} at a system call of {story.name}" if calls is not READING else f"{fault} {story.name}"

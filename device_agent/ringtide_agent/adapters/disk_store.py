@@ -5,7 +5,7 @@ floor.json                            the newest verified number
 journal/<name>.json                   journal entries; floor and entries end in a line with the SHA-256 of what is above it
 blobs/<2 hex>/<sha256>                whole artifacts; `.part`, `.chunks`, `.delta`, `.patched` beside them while they arrive
 models/<model>/active                 `a` or `b`
-models/<model>/{a,b}/manifest.json    and `digest` beside it, written last: a slot whose two files differ is empty
+models/<model>/{a,b}/manifest.json    and `digest` beside it, removed first and written last: a slot without it is empty
 """
 
 import contextlib
@@ -64,6 +64,7 @@ class DiskStore:
         self._whole: set[Digest] = set()
         self._slots: dict[tuple[str, SlotName], SlotContent | None] = {}
         self._active: dict[str, SlotName | None] = {}
+        self._damage: dict[str, None] = {}
         with _translated("make the state folder"):
             self._make_folder(folder)
 
@@ -92,6 +93,10 @@ class DiskStore:
             yield
         finally:
             os.close(handle)
+
+    def damage(self) -> tuple[str, ...]:
+        """Return what was found to be other than it was written since this process started."""
+        return tuple(self._damage)
 
     def load_floor(self) -> Floor:
         """Return the newest verified number.
@@ -139,6 +144,8 @@ class DiskStore:
         key = (model, slot)
         if key not in self._slots:
             self._slots[key] = self._read_slot(model, slot)
+            if self._slots[key] is None and (self._model(model) / slot / "digest").exists():
+                self._damage[f"slot {slot} of {model} is not what was written"] = None
         return self._slots[key]
 
     def active_slot(self, model: str) -> SlotName | None:
@@ -146,6 +153,8 @@ class DiskStore:
         if model not in self._active:
             content = self._read(self._model(model) / "active", MAX_SMALL_BYTES)
             self._active[model] = {b"a": "a", b"b": "b"}.get(content or b"")  # type: ignore[assignment]
+            if content is not None and self._active[model] is None:
+                self._damage[f"{model} does not say which slot is active"] = None
         return self._active[model]
 
     def write_slot(self, model: str, slot: SlotName, manifest: bytes) -> None:
@@ -162,6 +171,8 @@ class DiskStore:
                 raise TransientError(f"the artifact {artifact.name} ({artifact.sha256[:12]}) is not on the disk")
         folder = self._model(model) / slot
         self._slots.pop((model, slot), None)
+        with _translated(f"empty slot {slot} of {model}"):
+            self._remove(folder / "digest")
         self._write(folder / "manifest.json", manifest)
         self._write(folder / "digest", sha256(manifest).encode("ascii"))
 
@@ -198,6 +209,7 @@ class DiskStore:
                 return None
             if self._verify and _hash_file(path) != digest:
                 self._remove(path)
+                self._damage[f"blob {digest[:12]} was not what its name says"] = None
                 return None
         self._whole.add(digest)
         return str(path)

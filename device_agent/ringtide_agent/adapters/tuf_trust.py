@@ -5,6 +5,8 @@ from datetime import datetime
 from pathlib import Path
 
 from tuf.api import exceptions as tuf
+from tuf.api.metadata import Metadata, Root
+from tuf.api.serialization import DeserializationError
 from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 from tuf.ngclient.updater import Updater
@@ -82,12 +84,22 @@ class TufTrust:
                 snapshot_max_length=MAX_METADATA_BYTES,
                 targets_max_length=MAX_METADATA_BYTES,
             ),
-            bootstrap=(self._folder / "root.json").read_bytes(),
+            bootstrap=self._root(),
         )
         # The library compares expiry with the system clock; the agent's `now` is never below its clock floor. The one
         # private name that we touch, because the library has no public one for it.
         updater._trusted_set.reference_time = now  # noqa: SLF001
         return updater
+
+    def _root(self) -> bytes:
+        """Return the root that the device was enrolled with; nothing here could replace it."""
+        path = self._folder / "root.json"
+        content = path.read_bytes()
+        try:
+            Metadata[Root].from_bytes(content)
+        except DeserializationError as error:
+            raise TrustError("TUF-ROOT", f"{path} is no root. fix: put the one of the enrolment there again") from error
+        return content
 
     def _target(self, updater: Updater, name: str, limit: int) -> bytes:
         info = updater.get_targetinfo(name)

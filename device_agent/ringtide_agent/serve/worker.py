@@ -84,6 +84,7 @@ async def _serve(listener: socket.socket, control: socket.socket, session: str, 
     Timer(2 * DRAIN_S, os._exit, [1]).start()  # in case a thread holds the interpreter
     await server.drain(DRAIN_S)
     endpoints.cancel_all()
+    os._exit(0)  # an inference that ignores its cancellation must not hold the process, nor a late signal find no loop
 
 
 def _end(why: str) -> None:
@@ -110,7 +111,7 @@ def main() -> int:
         asyncio.run(_serve(listener, control, arguments.session, arguments.readable))
     except (InputError, OSError) as error:
         _end(str(error))
-    os._exit(0)  # an inference that ignores its cancellation must not hold the process
+    return 0
 
 
 if __name__ == "__main__":

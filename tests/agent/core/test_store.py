@@ -122,6 +122,35 @@ def test_a_damaged_blob_empties_its_slot_and_is_thrown_away(disk: Callable[[], F
     assert not path.exists()
 
 
+def test_what_is_not_as_it_was_written_is_told_and_what_was_never_finished_is_not(
+    disk: Callable[[], FilledDiskStore], tmp_path: Path
+) -> None:
+    first = disk()
+    fill(first, "1.0.0")
+    fill(first, "1.1.0")
+    first.write_slot("digits", "a", ONE.encode())
+    first.switch("digits", "a")
+    first.write_slot("digits", "b", ONE.encode())
+    folder = tmp_path / "state" / "models" / "digits"
+    (folder / "b" / "digest").unlink()  # as a kill leaves it between the two files
+    torn = disk()
+    assert (torn.slot("digits", "b"), torn.damage()) == (None, ())
+    torn.write_slot("digits", "b", TWO.encode())
+    assert torn.damage() == ()
+    (folder / "b" / "manifest.json").write_bytes(ONE.encode())
+    (folder / "active").write_bytes(b"c")
+    blob = Path(first.blob_path(ONE.artifacts[0].sha256) or "")
+    blob.write_bytes(b"?")
+    worn = disk()
+    assert (worn.active_slot("digits"), worn.slot("digits", "a"), worn.slot("digits", "b")) == (None, None, None)
+    assert worn.damage() == (
+        "digits does not say which slot is active",
+        f"blob {ONE.artifacts[0].sha256[:12]} was not what its name says",
+        "slot a of digits is not what was written",
+        "slot b of digits is not what was written",
+    )
+
+
 @pytest.mark.parametrize("file", ["manifest.json", "digest"])
 def test_a_slot_whose_two_files_differ_is_empty(disk: Callable[[], FilledDiskStore], file: str, tmp_path: Path) -> None:
     first = disk()

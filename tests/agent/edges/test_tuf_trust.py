@@ -59,6 +59,14 @@ def test_keys_can_rotate_under_a_running_device(trust: TufTrust, repository: Tuf
     assert statement(trust, repository) == b"statement two"
 
 
+def test_a_damaged_root_of_the_enrolment_is_named_with_what_to_do(
+    trust: TufTrust, repository: TufRepository, tmp_path: Path
+) -> None:
+    (tmp_path / "root.json").write_bytes(b"")
+    with pytest.raises(TrustError, match=r"root\.json is no root\. fix: put the one of the enrolment there again"):
+        statement(trust, repository)
+
+
 def unknown_timestamp_key(repository: TufRepository) -> None:
     repository.renew_timestamp(NOW, signer=new_signer())
 
