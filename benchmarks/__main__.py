@@ -5,7 +5,17 @@ Figures are medians of runs in one go on this machine, with the range; where a p
 
 import sys
 
-from benchmarks import agent_memory, cli_start, compile_scale, deltas, pull_request, simulate, switching, worker_start
+from benchmarks import (
+    agent_memory,
+    cli_start,
+    compile_scale,
+    deltas,
+    judging,
+    pull_request,
+    simulate,
+    switching,
+    worker_start,
+)
 
 FIGURES = {
     "cli-start": cli_start.measure,
@@ -15,6 +25,7 @@ FIGURES = {
     "compile-scale": compile_scale.measure,
     "deltas": deltas.measure,
     "simulate": simulate.measure,
+    "judging": judging.measure,
     "pull-request": pull_request.measure,
 }
 

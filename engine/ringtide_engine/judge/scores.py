@@ -69,18 +69,26 @@ def running_totals(
     """
     newest: dict[tuple[str, str], Counters] = {}
     totals: list[Totals] = []
+    requests = failures = over_budget = compared = agreed = 0
     for counters in reports:
         for each in counters:
-            if each.manifest != but and of in (None, each.manifest):
-                newest[each.manifest, each.session] = each
+            if each.manifest == but or of not in (None, each.manifest):
+                continue
+            before = newest.get((each.manifest, each.session))
+            if before is not None:
+                requests -= before.requests
+                failures -= before.failures
+                over_budget -= before.over_budget
+                compared -= before.compared
+                agreed -= before.agreed
+            newest[each.manifest, each.session] = each
+            requests += each.requests
+            failures += each.failures
+            over_budget += each.over_budget
+            compared += each.compared
+            agreed += each.agreed
         totals.append(
-            Totals(
-                requests=sum(each.requests for each in newest.values()),
-                failures=sum(each.failures for each in newest.values()),
-                over_budget=sum(each.over_budget for each in newest.values()),
-                compared=sum(each.compared for each in newest.values()),
-                agreed=sum(each.agreed for each in newest.values()),
-            )
+            Totals(requests=requests, failures=failures, over_budget=over_budget, compared=compared, agreed=agreed)
         )
     return totals
 
@@ -90,9 +98,9 @@ def scores_of(totals: Sequence[Totals], requests: int) -> tuple[Score, ...]:
     scores: list[Score] = []
     start, wanted = NOTHING, requests
     for total in totals:
-        span = total.minus(start)
-        if span.requests < wanted:
+        if total.requests - start.requests < wanted:
             continue
+        span = total.minus(start)
         scores.append(
             Score(
                 failed=(min(span.failures, span.requests), span.requests),

@@ -88,15 +88,15 @@ def tally(
 
 def _by_device(observations: Iterable[Observation]) -> Mapping[DeviceId, tuple[Observation, ...]]:
     """Order each device's reports by ingest and number; what two collectors took counts once, from the first."""
-    kept: dict[tuple[DeviceId, int, str, str], Observation] = {}
+    kept: dict[DeviceId, dict[tuple[int, str, str], Observation]] = defaultdict(dict)
     for item in observations:
-        key = (item.report.device, item.report.number, item.report.previous or "", item.report.session)
-        if key not in kept or item.ingested_at < kept[key].ingested_at:
-            kept[key] = item
-    heard: dict[DeviceId, list[Observation]] = defaultdict(list)
-    for key in sorted(kept, key=lambda key: (kept[key].ingested_at, key)):
-        heard[key[0]].append(kept[key])
-    return {device: tuple(items) for device, items in heard.items()}
+        mine, key = kept[item.report.device], (item.report.number, item.report.previous or "", item.report.session)
+        if key not in mine or item.ingested_at < mine[key].ingested_at:
+            mine[key] = item
+    return {
+        device: tuple(mine[key] for key in sorted(mine, key=lambda key: (mine[key].ingested_at, key)))
+        for device, mine in kept.items()
+    }
 
 
 def _exposed(
@@ -132,15 +132,15 @@ def _exposed(
 def _control(
     view: RolloutView, ring: OpenedRing, subject: Subject, reports: Sequence[Observation], known: datetime
 ) -> _Seen:
-    """Sum up a control device: what it served on other manifests since the ring opened."""
+    """Sum up a control device: what it served on other manifests since the ring opened.
+
+    Where it was not heard of before, since its first report after: what that one holds may be of any age.
+    """
     parts = [(item.ingested_at, part) for item in reports if (part := item.report.models.get(view.model))]
+    since = max(ring.opened_at, parts[0][0]) if parts else ring.opened_at
     late = [count for _, part in parts for count in part.counters if count.manifest != subject.manifest]
     early = [
-        count
-        for at, part in parts
-        if at <= ring.opened_at
-        for count in part.counters
-        if count.manifest != subject.manifest
+        count for at, part in parts if at <= since for count in part.counters if count.manifest != subject.manifest
     ]
     before = {(count.manifest, count.session): count for count in early}
     counters = tuple(
@@ -149,7 +149,7 @@ def _control(
     )
     silence = _silence(ring, reports, SILENCE * view.max_silence, known)
     totals = running_totals((part.counters for _, part in parts), but=subject.manifest)
-    opening = sum(at <= ring.opened_at for at, _ in parts)
+    opening = sum(at <= since for at, _ in parts)
     base = totals[opening - 1] if opening else NOTHING
     return _Seen(
         subject=subject,

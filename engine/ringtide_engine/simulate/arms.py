@@ -12,9 +12,15 @@ from ringtide_engine.simulate.reach import Bools, Ints, Reach
 class Arms:
     """The arms of one run. A group is a ring and a stratum: `place * strata + stratum`."""
 
-    def __init__(self, reach: Reach, requests: int) -> None:
-        """Begin before any ring is open; a device is scored first over so many requests."""
-        self._reach, self._requests = reach, requests
+    def __init__(self, reach: Reach, requests: int, limit_s: int) -> None:
+        """Begin before any ring is open.
+
+        Args:
+            reach: The devices.
+            requests: A device is scored first over so many requests.
+            limit_s: What a device said longer than this before the first opening is not read.
+        """
+        self._reach, self._requests, self._limit_s = reach, requests, limit_s
         self._strata = len(reach.strata)
         self._marks = Marks(reach.count, requests)
         self._beside: list[Marks] = []
@@ -22,6 +28,7 @@ class Arms:
         self._partner = np.full(reach.count, -1, np.int64)
         self._partners: list[Ints] = []
         self._who: Ints | None = None
+        self._known: Bools = np.zeros(0, np.bool_)
         self.spans = SpanCounts()
         """Spans of the exposed devices, by group."""
         self.control_spans = SpanCounts()
@@ -35,7 +42,7 @@ class Arms:
         return np.zeros(0, np.int64) if self._who is None else self._who
 
     def base(self, place: int) -> Ints:
-        """Return the control's counters when the ring at `place` opened."""
+        """Return the control's counters when the ring at `place` opened, or where it was first heard of after that."""
         return self._bases[place]
 
     def open(self, progress: Progress, devices: Devices, now_s: float) -> None:
@@ -43,6 +50,7 @@ class Arms:
         inside = self._reach.control(progress)
         if self._who is None:
             self._who = np.flatnonzero(inside)
+            self._known = devices.heard_s[self._who] >= now_s - self._limit_s
             devices.watch_control(self._who, now_s)
         self.is_control = inside[self._who]
         while len(self._bases) < len(progress.rings):
@@ -53,6 +61,7 @@ class Arms:
 
     def score(self, devices: Devices, serving: Ints, present: Ints) -> None:
         """Score the devices that have just reported."""
+        self._meet(devices, present)
         closed = self._marks.take(serving, devices.totals)
         groups = devices.ring[closed] * self._strata + self._reach.stratum[closed]
         self.spans.add(self._marks, closed, self._marks.taken[closed] - 1, groups)
@@ -73,6 +82,14 @@ class Arms:
                 if device >= 0 and self._marks.taken[device] > span:
                     group = place * self._strata + int(self._reach.stratum[device])
                     self._count_pair(group, span, device, control)
+
+    def _meet(self, devices: Devices, present: Ints) -> None:
+        """Let the control that is first heard of count from now on: what it has served before may be of any age."""
+        first = present[~self._known[present]]
+        self._known[first] = True
+        for base, beside in zip(self._bases, self._beside, strict=True):
+            base[:, first] = devices.control_totals[:, first]
+            beside.begin(first, devices.control_totals)
 
     def _count_pair(self, group: int, span: int, device: int, control: int) -> None:
         beside = self._beside[group // self._strata]

@@ -97,8 +97,8 @@ class Course:
         self.view = replace(view, progress=None) if not rings else view
         self.links = Links(setting.assumed, setting.reach.count, self.start, setting.step_s, chance)
         self.devices = Devices(setting.reach, setting.assumed, fault, setting.terms, self.links.silent_s, chance)
-        self.arms = Arms(setting.reach, view.plan.score_requests)
         self.limit_s = int(setting.silence * view.max_silence.total_seconds())
+        self.arms = Arms(setting.reach, view.plan.score_requests, self.limit_s)
         self.step = 0
         self.now_s = 0
         self.online: Bools = np.zeros(setting.reach.count, np.bool_)

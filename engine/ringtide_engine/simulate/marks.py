@@ -30,6 +30,10 @@ class Marks:
         self.kept = np.zeros((MAX_SPANS, 5, count), np.int32)
         """What each device counted in each span."""
 
+    def begin(self, devices: Ints, totals: Ints) -> None:
+        """Let these devices, which have no span yet, begin with what `totals` says of them."""
+        self._start[:, devices] = totals[:, devices]
+
     def take(self, devices: Ints, totals: Ints) -> Ints:
         """Close the spans that these devices have served; return those devices.
 

@@ -59,3 +59,14 @@ def test_the_control_counts_only_what_it_served_since_the_ring_opened() -> None:
     control = [tally for tally in later.evidence().tallies if tally.arm == "control"]
     assert sum(tally.requests for tally in control) == 3 * 1000
     assert sum(tally.failures for tally in control) == 0
+
+
+def test_a_control_device_first_heard_of_after_the_opening_counts_from_then_on() -> None:
+    world = World(state=fleet(), now=started().now).judged().later(HOUR)
+    bad_before = lambda each: model("confirmed", STABLE, counters(STABLE, 1000, failures=500))  # noqa: E731
+    world = world.heard(bad_before)
+    assert sum(tally.requests for tally in world.evidence().tallies if tally.arm == "control") == 0
+    good_since = lambda each: model("confirmed", STABLE, counters(STABLE, 2000, failures=500))  # noqa: E731
+    control = [tally for tally in world.later(HOUR).heard(good_since).evidence().tallies if tally.arm == "control"]
+    assert sum(tally.requests for tally in control) == 3 * 1000
+    assert sum(tally.failures for tally in control) == 0
