@@ -57,6 +57,7 @@ class SpanCounts:
     def __init__(self) -> None:
         """Begin with nothing."""
         self._groups: dict[int, list[Counts]] = {}
+        self._told: dict[int, tuple[Span, ...]] = {}
 
     def add(self, marks: Marks, devices: Ints, places: Ints, groups: Ints) -> None:
         """Count one span of each of these devices, the `places`-th, in its group."""
@@ -87,19 +88,23 @@ class SpanCounts:
             into[score] = into.get(score, 0) + 1
 
     def spans(self, group: int) -> tuple[Span, ...]:
-        """Return the spans of a group."""
-        return tuple(
-            Span(
-                failed=dict(each[0]),
-                slow=dict(each[1]),
-                disagreed=dict(each[2]),
-                failed_pairs=dict(each[3]),
-                slow_pairs=dict(each[4]),
+        """Return the spans of a group; spans close seldom, and the judge looks often."""
+        told = self._told.get(group)
+        if told is None:
+            told = self._told[group] = tuple(
+                Span(
+                    failed=dict(each[0]),
+                    slow=dict(each[1]),
+                    disagreed=dict(each[2]),
+                    failed_pairs=dict(each[3]),
+                    slow_pairs=dict(each[4]),
+                )
+                for each in self._groups.get(group, ())
             )
-            for each in self._groups.get(group, ())
-        )
+        return told
 
     def _at(self, group: int, place: int) -> Counts:
+        self._told.pop(group, None)
         spans = self._groups.setdefault(group, [])
         while len(spans) <= place:
             spans.append(({}, {}, {}, {}, {}))

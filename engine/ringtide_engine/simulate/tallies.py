@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from types import MappingProxyType
 
 import numpy as np
@@ -79,14 +80,17 @@ def tallies(
         names=names,
     )
     kept = np.flatnonzero(arms.is_control)
-    who = arms.control[kept]
-    for number in range(len(progress.rings)):
+    rings = len(progress.rings)
+    who = np.tile(arms.control[kept], rings)
+    if len(who):
         made |= _count(
             _Arm(
                 reach=reach,
                 who=who,
-                group=number * len(reach.strata) + reach.stratum[who],
-                totals=devices.control_totals[:, kept] - arms.base(number)[:, kept],
+                group=np.repeat(np.arange(rings), len(kept)) * len(reach.strata) + reach.stratum[who],
+                totals=np.concatenate(
+                    [(devices.control_totals - arms.base(number))[:, kept] for number in range(rings)], axis=1
+                ),
                 said=None,
                 heard_s=devices.heard_s[who],
                 confirmed_s=None,
@@ -128,34 +132,32 @@ def _count(
     served = _ppm(requests - failures, requests)
     agreed = _ppm(arm.totals[AGREED], arm.totals[COMPARED])
 
-    def sums(values: Ints) -> list[int]:
-        return [int(each) for each in np.bincount(arm.group, weights=values, minlength=groups)]
-
-    def members(which: Bools) -> list[int]:
-        chosen: list[int] = np.bincount(arm.group[which], minlength=groups).tolist()
-        return chosen
-
-    held = members(~active)
-    size = np.bincount(arm.group, minlength=groups).tolist()
-    figures = {
-        "assigned": [whole - part for whole, part in zip(size, held, strict=True)],
-        "held": held,
-        "unreachable": members(unreachable & active),
-        "went_silent": members(silent & active),
-        "reached": members(said != SILENT_ON_IT),
-        "confirmed": members(confirmed),
-        "reverted": members(reverted),
-        "hard_failed": members(reverted),
-        "serving": members(requests > 0),
-        "requests": sums(requests),
-        "failures": sums(failures),
-        "over_budget": sums(arm.totals[OVER]),
-        "served_ppm": sums(served),
-        "comparing": members(arm.totals[COMPARED] > 0),
-        "compared": sums(arm.totals[COMPARED]),
-        "agreed": sums(arm.totals[AGREED]),
-        "agreed_ppm": sums(agreed),
+    sized = np.bincount(arm.group, minlength=groups)
+    measures: dict[str, Ints | Bools] = {
+        "held": ~active,
+        "unreachable": unreachable & active,
+        "went_silent": silent & active,
+        "reached": said != SILENT_ON_IT,
+        "confirmed": confirmed,
+        "reverted": reverted,
+        "hard_failed": reverted,
+        "serving": requests > 0,
+        "requests": requests,
+        "failures": failures,
+        "over_budget": arm.totals[OVER],
+        "served_ppm": served,
+        "comparing": arm.totals[COMPARED] > 0,
+        "compared": arm.totals[COMPARED],
+        "agreed": arm.totals[AGREED],
+        "agreed_ppm": agreed,
     }
+    # Weights are floats: sums stay whole below 2^53, which no simulated fleet comes near.
+    figures: dict[str, list[int]] = {
+        name: np.bincount(arm.group, weights=each, minlength=groups).astype(np.int64).tolist()
+        for name, each in measures.items()
+    }
+    size: list[int] = sized.tolist()
+    figures["assigned"] = (sized - np.array(figures["held"], np.int64)).tolist()
     times = _times(arm, confirmed, moment)
     waits = active & ~unreachable & ~confirmed & ~reverted & (arm.said is not None)
     standing = np.where(silent, len(_STANDINGS), said)
@@ -213,6 +215,11 @@ def _latency(budget_us: int, requests: int, over: int) -> LatencySketch:
     counts: dict[int, int] = {}
     for share, count in ((FAST, requests - over), (SLOW, over)):
         if count:
-            number = bucket_of(int(budget_us * share))
+            number = _bucket(budget_us, share)
             counts[number] = counts.get(number, 0) + count
     return LatencySketch(counts=MappingProxyType(counts))
+
+
+@cache
+def _bucket(budget_us: int, share: float) -> int:
+    return bucket_of(int(budget_us * share))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ringtide_contract.errors import InputError
 from ringtide_contract.ids import Digest
@@ -26,6 +26,9 @@ from ringtide_engine.workflows.plan import with_judgement_of
 
 LARGE = 10_000
 """From so many devices on the judge looks once an hour."""
+
+SLOW = timedelta(days=1)
+"""Where every ring soaks for so long, too: a quarter of an hour decides nothing there."""
 
 MAX_STEPS = 100_000
 """More steps than that are a mistake."""
@@ -150,7 +153,8 @@ def setting_of(state: DesiredState, name: str, question: Question, *, now: datet
         )
     candidate = state.releases[case.view.model, rollout.candidate]
     fetched = _fetched(state, resolution, rollout)
-    step_s = max(int(state.fleet.ingest_interval.total_seconds()), 3600 if len(case.subjects) >= LARGE else 900)
+    hourly = len(case.subjects) >= LARGE or all(ring.soak >= SLOW for ring in case.view.plan.rings)
+    step_s = max(int(state.fleet.ingest_interval.total_seconds()), 3600 if hourly else 900)
     if question.days * 86_400 > MAX_STEPS * step_s:
         raise InputError(f"{question.days} days are more than {MAX_STEPS} steps of {step_s} s")
     hurt = _hurt(state, case.subjects, question.fault.only)

@@ -173,6 +173,18 @@ def test_a_rollout_that_goes_on_starts_from_the_rings_that_are_open() -> None:
     assert found.adopted[0] > 0
 
 
+@pytest.mark.parametrize("fault", [SOUND, Fault(fails=0.4)])
+def test_hourly_looks_at_a_slow_rollout_say_what_looks_every_quarter_of_an_hour_say(fault: Fault) -> None:
+    state = state_of(rings=tuple(replace(each, soak=24 * HOUR, deadline=72 * HOUR) for each in RINGS))
+    hourly = setting_of(state, NAME, question(), now=START)
+    assert hourly.step_s == 3600
+    seldom, often = run(hourly, fault, (1,)), run(replace(hourly, step_s=900), fault, (1,))
+    assert seldom.phase == often.phase != "rolling"
+    assert [name for name, _ in seldom.opened_s] == [name for name, _ in often.opened_s]
+    for (_, late), (_, early) in zip(seldom.opened_s, often.opened_s, strict=True):
+        assert abs(late - early) <= 3600 * len(RINGS)
+
+
 def test_people_who_hold_a_rollout_up_do_not_hold_up_its_simulation() -> None:
     state = state_of(rings=tuple(replace(each, approval=ApprovalNeed(approvers=(), least=1)) for each in RINGS))
     rollout = replace(state.rollouts[NAME], paused=Pause(by="@a", reason="x"), abort=Abort(by="@a", reason="x"))
