@@ -24,8 +24,8 @@ from ringtide_contract.keys import private_pem
 class Authority:
     """Issues certificates into a folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
+        self.folder, self.host = folder, host
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
         certificate = self._builder(self._name, self._key.public_key(), authority=True).sign(self._key, hashes.SHA256())
@@ -33,7 +33,7 @@ class Authority:
         self.path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, name: str) -> tuple[Path, Path]:
-        """Return the files of a certificate for `name`, good for 127.0.0.1, and of its key."""
+        """Return the files of a certificate for `name`, good for the authority's host, and of its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         builder = self._builder(subject, key.public_key(), authority=False)
@@ -59,7 +59,7 @@ class Authority:
             .not_valid_after(now + datetime.timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
             .add_extension(
-                x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+                x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(self.host))]), critical=False
             )
         )
 
@@ -73,12 +73,12 @@ class GitServer:
         self.requests = 0
 
     def url(self, name: str) -> str:
-        return f"https://127.0.0.1:{self._server.server_address[1]}/{name}"
+        return "https://{}:{}/{}".format(*self._server.server_address[:2], name)
 
 
 @contextmanager
 def git_server(root: Path, authority: Authority) -> Iterator[GitServer]:
-    """Serve `root` on a free port of the loopback until the context is left.
+    """Serve `root` on a free port of the authority's host until the context is left.
 
     Below `/endless/` it answers every request with data that never ends.
     """
@@ -143,7 +143,7 @@ def git_server(root: Path, authority: Authority) -> Iterator[GitServer]:
         def handle_error(self, request: object, client_address: object) -> None:
             pass  # a client without a certificate is the test's business
 
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server((authority.host, 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*authority.issue("server"))
     context.load_verify_locations(authority.path)

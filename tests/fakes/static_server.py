@@ -13,19 +13,20 @@ class StaticServer:
     """What it serves and what it was asked."""
 
     folder: Path
+    host: str = "127.0.0.1"
     port: int = 0
     asked: list[str] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
 
 @contextmanager
-def static_server(folder: Path) -> Iterator[StaticServer]:
+def static_server(folder: Path, host: str = "127.0.0.1") -> Iterator[StaticServer]:
     """Serve a folder."""
-    state = StaticServer(folder=folder)
+    state = StaticServer(folder=folder, host=host)
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -59,7 +60,7 @@ def static_server(folder: Path) -> Iterator[StaticServer]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = http.server.ThreadingHTTPServer((host, 0), Handler)
     server.daemon_threads, state.port = True, server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from faults import booted, clock_steps, network, power_cut, soak, store, system_calls, workers
+from faults import booted, clock_steps, network, partition, power_cut, soak, store, system_calls, workers
 from faults.bench import Bench, Row, table
 from faults.laws import prepared
 from faults.scene import Scene
@@ -23,6 +23,7 @@ FAULTS: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
     "workers": workers.rows,
     "clock": clock_steps.rows,
     "network": network.rows,
+    "partition": partition.rows,
     "soak": soak.rows,
     "booted": booted.rows,
 }

@@ -106,6 +106,8 @@ class WebScene(Scene):
     """Folder that is served."""
     ports: dict[str, int]
     """Ports of the proxies."""
+    host: str = "127.0.0.1"
+    """Where they are."""
 
     def publish(self, generation: int, release: str, *, to: GitOrigin | None = None) -> None:
         """Publish one generation on the mirror."""
@@ -123,7 +125,7 @@ class WebScene(Scene):
         for artifact in manifest.artifacts:
             lying = Path(artifact.uris[0].removeprefix("file://"))
             (self.web / "blobs" / artifact.sha256).write_bytes(lying.read_bytes())
-            uri = f"http://127.0.0.1:{self.ports['store']}/blobs/{artifact.sha256}"
+            uri = f"http://{self.host}:{self.ports['store']}/blobs/{artifact.sha256}"
             artifacts.append(replace(artifact, uris=(uri,)))
         return replace(manifest, artifacts=tuple(artifacts))
 
@@ -133,7 +135,9 @@ class WebScene(Scene):
     def _enroll(self) -> None:
         super()._enroll()
         config = self.template.config
-        text = config.read_text().replace(self.published.url, f"mirror+http://127.0.0.1:{self.ports['mirror']}/mirror")
+        text = config.read_text().replace(
+            self.published.url, f"mirror+http://{self.host}:{self.ports['mirror']}/mirror"
+        )
         text = re.sub(r"(?m)^# schemes = .*", 'schemes = ["http"]', text)
         config.write_text(text.replace("fetch_deadline_s = 20", "fetch_deadline_s = 5"))
 
