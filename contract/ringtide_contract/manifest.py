@@ -220,22 +220,25 @@ class Manifest:
     """What it needs."""
     attempt: int = 0
     """Raised by one to let devices try again what they remember as failed."""
+    drift: str | None = None
+    """Name of the artifact that holds the drift reference; None where the release has none."""
 
     def __post_init__(self) -> None:
         """Refuse a manifest that names files it does not have.
 
         Raises:
-            InputError: Two artifacts of one name, or `graph` or `golden` names no artifact.
+            InputError: Two artifacts of one name, or `graph`, `golden` or `drift` names no artifact.
         """
         names = [artifact.name for artifact in self.artifacts]
         if len(set(names)) != len(names):
             raise InputError("two artifacts of a manifest have one name")
-        for wanted in (self.graph, *((self.golden.artifact,) if self.golden else ())):
+        others = (self.golden.artifact if self.golden else None, self.drift)
+        for wanted in (self.graph, *(each for each in others if each is not None)):
             if wanted not in names:
                 raise InputError(f"the manifest names the artifact {wanted!r}, which it does not list")
 
     def artifact(self, name: str) -> Artifact:
-        """Return the artifact called `name`, which `__post_init__` has made sure of for graph and golden."""
+        """Return the artifact called `name`, which `__post_init__` has made sure of for graph, golden and drift."""
         return next(artifact for artifact in self.artifacts if artifact.name == name)
 
     def fetch_bytes(self, has: Container[Digest]) -> int:
@@ -269,26 +272,28 @@ class Manifest:
             probation=Probation.from_dict(data.get("probation")),
             runtime=Runtime.from_dict(data.get("runtime")),
             attempt=fields.integer(data, "attempt"),
+            drift=None if data.get("drift") is None else parse_name(fields.text(data, "drift")),
         )
 
     def encode(self) -> bytes:
         """Write the manifest in canonical bytes."""
-        return encode(
-            {
-                "apiVersion": API_VERSION,
-                "kind": "Manifest",
-                "model": self.model,
-                "release": self.release,
-                "variant": self.variant,
-                "hardwareClass": self.hardware_class,
-                "graph": self.graph,
-                "artifacts": [artifact.to_dict() for artifact in self.artifacts],
-                "inputs": [tensor.to_dict() for tensor in self.inputs],
-                "outputs": [tensor.to_dict() for tensor in self.outputs],
-                "golden": None if self.golden is None else self.golden.to_dict(),
-                "budget": self.budget.to_dict(),
-                "probation": self.probation.to_dict(),
-                "runtime": self.runtime.to_dict(),
-                "attempt": self.attempt,
-            }
-        )
+        document: dict[str, Json] = {
+            "apiVersion": API_VERSION,
+            "kind": "Manifest",
+            "model": self.model,
+            "release": self.release,
+            "variant": self.variant,
+            "hardwareClass": self.hardware_class,
+            "graph": self.graph,
+            "artifacts": [artifact.to_dict() for artifact in self.artifacts],
+            "inputs": [tensor.to_dict() for tensor in self.inputs],
+            "outputs": [tensor.to_dict() for tensor in self.outputs],
+            "golden": None if self.golden is None else self.golden.to_dict(),
+            "budget": self.budget.to_dict(),
+            "probation": self.probation.to_dict(),
+            "runtime": self.runtime.to_dict(),
+            "attempt": self.attempt,
+        }
+        if self.drift is not None:
+            document["drift"] = self.drift
+        return encode(document)

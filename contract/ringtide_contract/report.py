@@ -127,6 +127,10 @@ class Counters:
     """Most resident memory of the serving process so far."""
     latency: LatencySketch
     """Inference latencies."""
+    drift_windows: int = 0
+    """Windows of sampled requests that were held against the drift reference."""
+    drifted_windows: int = 0
+    """Of these, the ones unlike it."""
 
     @classmethod
     def from_dict(cls, value: object) -> "Counters":
@@ -147,14 +151,21 @@ class Counters:
             crashes=fields.integer(data, "crashes"),
             peak_memory_bytes=fields.integer(data, "peakMemoryBytes"),
             latency=LatencySketch.from_dict(data.get("latency")),
+            drift_windows=fields.optional_integer(data, "driftWindows") or 0,
+            drifted_windows=fields.optional_integer(data, "driftedWindows") or 0,
         )
-        if max(counters.failures, counters.over_budget) > counters.requests or counters.agreed > counters.compared:
+        parts = (
+            (max(counters.failures, counters.over_budget), counters.requests),
+            (counters.agreed, counters.compared),
+            (counters.drifted_windows, counters.drift_windows),
+        )
+        if any(part > whole for part, whole in parts):
             raise InputError("a counter exceeds the one it is part of")
         return counters
 
     def to_dict(self) -> dict[str, Json]:
         """Write the counters as `from_dict` reads them."""
-        return {
+        entry: dict[str, Json] = {
             "manifest": self.manifest,
             "session": self.session,
             "requests": self.requests,
@@ -166,6 +177,10 @@ class Counters:
             "peakMemoryBytes": self.peak_memory_bytes,
             "latency": self.latency.to_dict(),
         }
+        if self.drift_windows:
+            entry["driftWindows"] = self.drift_windows
+            entry["driftedWindows"] = self.drifted_windows
+        return entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

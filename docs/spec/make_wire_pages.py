@@ -23,6 +23,7 @@ from ringtide_contract import (
     bundle,
     canonical,
     class_file,
+    drift,
     envelope,
     head,
     index,
@@ -46,6 +47,7 @@ _OPTIONAL = "?"
 TYPES = {
     "str": "text",
     "int": "integer",
+    "float": "number",
     "bool": "true or false",
     "bytes": "bytes in base64",
     "datetime": "instant",
@@ -148,6 +150,12 @@ PAGES: Mapping[str, Page] = {
         types=(artifact.Artifact, artifact.ChunkList, artifact.Delta),
         functions=("write_chunk_list",),
         vectors=("artifact", "chunk-list"),
+    ),
+    "drift-reference": Page(
+        title="Drift reference",
+        module=drift,
+        types=(drift.DriftReference, drift.Stream),
+        limit=drift.MAX_REFERENCE_BYTES,
     ),
     "quarantine": Page(
         title="Quarantine list",

@@ -171,6 +171,17 @@ def make_delta(base: bytes, content: bytes) -> bytes:
     return make_delta(base, content)
 
 
+def drift_reference(name: str, content: bytes, rows_name: str, rows: bytes, window: int | None) -> bytes:
+    """Return the drift reference of a graph over rows in an `.npz` file.
+
+    Raises:
+        InputError: No ONNX file, no such rows, or the graph does not run them.
+    """
+    from ringtide_engine.adapters.drift_reference import make_reference, read_rows
+
+    return make_reference(name, content, model_files().graph(name, content), read_rows(rows_name, rows), window)
+
+
 def check_sbom(content: bytes) -> None:
     """Hold a bill of materials against the schema of CycloneDX.
 

@@ -132,12 +132,14 @@ def manifest() -> list[Case]:
         good("int8", whole),
         good("second-attempt", replace(samples.CANDIDATE, attempt=1).encode()),
         good("without-golden", replace(samples.CANDIDATE, golden=None).encode()),
+        good("watched-for-drift", replace(samples.CANDIDATE, drift="golden.json").encode()),
         *edits(
             whole,
             {
                 "another-kind": ("kind", "ClassFile", "not a Manifest"),
                 "graph-not-listed": ("graph", "other.onnx", "names the artifact 'other.onnx'"),
                 "golden-not-listed": ("golden/artifact", "other.json", "names the artifact 'other.json'"),
+                "drift-not-listed": ("drift", "drift.json", "names the artifact 'drift.json'"),
                 "two-artifacts-of-one-name": ("artifacts/1/name", "model.onnx", "two artifacts"),
                 "artifact-outside-the-store": ("artifacts/0/name", "../model.onnx", "is not a name"),
                 "artifact-size-negative": ("artifacts/0/size", -1, "'size' is not an integer"),
@@ -275,6 +277,7 @@ def report() -> list[Case]:
     return [
         good("on-probation", whole),
         good("first", samples.FIRST_REPORT.encode()),
+        good("drifting", samples.DRIFT_REPORT.encode()),
         *edits(
             whole,
             {
@@ -287,6 +290,7 @@ def report() -> list[Case]:
                 "more-failures-than-requests": (counters + "failures", 32, "exceeds the one it is part of"),
                 "more-over-budget-than-requests": (counters + "overBudget", 32, "exceeds the one it is part of"),
                 "more-agreed-than-compared": (counters + "agreed", 13, "exceeds the one it is part of"),
+                "more-drifted-than-windows": (counters + "driftedWindows", 1, "exceeds the one it is part of"),
                 "count-negative": (counters + "crashes", -1, "'crashes' is not an integer"),
                 "device-not-an-id": ("device", "-gate", "is not a device id"),
                 "model-not-a-name": ("models/a b", samples.REPORT_DOCUMENT.models["lamp"].to_dict(), "is not a name"),

@@ -230,6 +230,9 @@ REPORT_DOCUMENT = Report(
         ),
     },
 )
+_COUNTED = REPORT_DOCUMENT.models["gauge"].counters[0]
+_DRIFTING = replace(REPORT_DOCUMENT.models["gauge"], counters=(replace(_COUNTED, drift_windows=4, drifted_windows=1),))
+DRIFT_REPORT = replace(REPORT_DOCUMENT, models={"gauge": _DRIFTING})
 FIRST_REPORT = replace(
     REPORT_DOCUMENT, number=1, previous=None, epoch=0, generation=0, statement=None, conditions=(), models={}
 )

@@ -18,6 +18,7 @@ class Tally:
         self._lock = Lock()
         self._manifest, self._session, self._budget_us = manifest, session, budget_us
         self._requests = self._failures = self._over_budget = self._compared = self._agreed = self._peak = 0
+        self._windows = self._drifted = 0
         self._buckets: dict[int, int] = {}
 
     def answered(self, latency_us: int, *, failed: bool) -> None:
@@ -34,6 +35,12 @@ class Tally:
         with self._lock:
             self._compared += 1
             self._agreed += agreed
+
+    def windowed(self, *, drifted: bool) -> None:
+        """Count a window of requests that was held against the drift reference."""
+        with self._lock:
+            self._windows += 1
+            self._drifted += drifted
 
     def saw_memory(self, peak_bytes: int) -> None:
         """Keep the peak of the process, as seen while this manifest was active."""
@@ -54,4 +61,6 @@ class Tally:
                 "crashes": 0,
                 "peakMemoryBytes": self._peak,
                 "latency": LatencySketch(counts=dict(self._buckets)).to_dict(),
+                "driftWindows": self._windows,
+                "driftedWindows": self._drifted,
             }

@@ -8,10 +8,10 @@ from time import monotonic
 from urllib.parse import unquote
 
 from ringtide_agent import __version__
-from ringtide_agent.serve.agreement import Comparer
 from ringtide_agent.serve.http_server import Request, Response, document, problem
 from ringtide_agent.serve.inference import Inference
 from ringtide_agent.serve.lineup import Lineup, Serving
+from ringtide_agent.serve.sampling import Sampler
 
 INFER_S = 30.0
 """Longest that an inference may take, waiting included; then it is stopped and counted as a failure."""
@@ -23,9 +23,9 @@ MAX_WAITING = 64
 class Endpoints:
     """Answers requests from the lineup."""
 
-    def __init__(self, lineup: Lineup, pool: Executor, comparer: Comparer, infer_s: float = INFER_S) -> None:
+    def __init__(self, lineup: Lineup, pool: Executor, sampler: Sampler, infer_s: float = INFER_S) -> None:
         """Serve what `lineup` holds, with inference in the threads of `pool`."""
-        self._lineup, self._pool, self._comparer, self._infer_s = lineup, pool, comparer, infer_s
+        self._lineup, self._pool, self._sampler, self._infer_s = lineup, pool, sampler, infer_s
         self._running: set[Inference] = set()
 
     def cancel_all(self) -> None:
@@ -73,7 +73,7 @@ class Endpoints:
     async def _infer(self, serving: Serving, body: bytes) -> Response:
         if len(self._running) >= MAX_WAITING:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"{MAX_WAITING} requests are waiting already; try later")
-        inference = Inference(serving, self._comparer, body, monotonic() + self._infer_s)
+        inference = Inference(serving, self._sampler, body, monotonic() + self._infer_s)
         self._running.add(inference)
         loop = asyncio.get_running_loop()
         work = self._pool.submit(inference.answer)

@@ -4,10 +4,10 @@ import json
 from http import HTTPStatus
 from time import monotonic, perf_counter_ns
 
-from ringtide_agent.serve.agreement import Comparer
 from ringtide_agent.serve.http_server import Response, problem
 from ringtide_agent.serve.lineup import Serving
 from ringtide_agent.serve.onnx_session import Cancel, Tensor
+from ringtide_agent.serve.sampling import Sampler
 from ringtide_agent.serve.tensors import InferRequest, decode_request, encode_tensor, has_wild_values
 from ringtide_contract.errors import InputError, TransientError
 
@@ -15,9 +15,9 @@ from ringtide_contract.errors import InputError, TransientError
 class Inference:
     """An inference that another thread can give up."""
 
-    def __init__(self, serving: Serving, comparer: Comparer, body: bytes, deadline: float) -> None:
+    def __init__(self, serving: Serving, sampler: Sampler, body: bytes, deadline: float) -> None:
         """Hold what `answer` needs; `deadline` is an instant of `time.monotonic`."""
-        self._serving, self._comparer, self._body, self._deadline = serving, comparer, body, deadline
+        self._serving, self._sampler, self._body, self._deadline = serving, sampler, body, deadline
         self._cancel = Cancel()
 
     def cancel(self) -> None:
@@ -40,7 +40,7 @@ class Inference:
             active.tally.answered((perf_counter_ns() - started) // 1000, failed=True)
             return problem(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
         active.tally.answered((perf_counter_ns() - started) // 1000, failed=False)
-        self._comparer.offer(self._serving, request.feeds, outputs)
+        self._sampler.offer(self._serving, request.feeds, outputs)
         return self._encode(request, outputs)
 
     def _run(self, request: InferRequest) -> tuple[Tensor, ...]:

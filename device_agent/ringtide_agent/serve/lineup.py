@@ -7,6 +7,7 @@ from types import MappingProxyType
 from ringtide_agent.serve.artifact_file import read_artifact
 from ringtide_agent.serve.control import LoadableRelease, WantedModel
 from ringtide_agent.serve.counting import Tally
+from ringtide_agent.serve.drift import Monitor, open_monitor
 from ringtide_agent.serve.onnx_session import Session
 from ringtide_agent.serve.resident import peak_bytes
 from ringtide_contract.errors import InputError
@@ -26,6 +27,8 @@ class Loaded:
     """Its graph."""
     tally: Tally
     """What it did."""
+    monitor: Monitor | None
+    """What holds its requests against its drift reference; None where it has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +120,10 @@ class Lineup:
             manifest = release.manifest
             graph = read_artifact(manifest.artifact(manifest.graph), release.files)
             session = self._open_session(manifest, graph)
+            monitor = open_monitor(release)
             fresh = Tally(release.digest, self._session, manifest.budget.p95_latency_us)
             tally = self._tallies.setdefault(release.digest, fresh)
-            pool[release.digest] = Loaded(digest=release.digest, manifest=manifest, session=session, tally=tally)
+            pool[release.digest] = Loaded(
+                digest=release.digest, manifest=manifest, session=session, tally=tally, monitor=monitor
+            )
         return pool[release.digest]

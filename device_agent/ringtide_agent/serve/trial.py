@@ -8,6 +8,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from ringtide_agent.serve import onnx_session
 from ringtide_agent.serve.artifact_file import read_artifact
 from ringtide_agent.serve.control import LoadableRelease
+from ringtide_agent.serve.drift import open_monitor
 from ringtide_agent.serve.golden import GoldenSet, first_row, judge_golden, read_golden, require_finite
 from ringtide_agent.serve.onnx_session import Session, Tensor
 from ringtide_agent.serve.opset import default_opset
@@ -51,7 +52,7 @@ def try_release(release: LoadableRelease, instruments: Instruments) -> ProbeAnsw
     try:
         graph = _read_graph(release)
         _check_requirement(release.manifest, graph)
-        session = _load(release.manifest, graph)
+        session = _load(release, graph)
         questions = _ask_golden(release, session, notes)
         p95 = _measure_p95(session, questions, instruments)
         _check_budget(release.manifest, p95, instruments.peak_bytes(), notes)
@@ -93,9 +94,10 @@ def _check_requirement(manifest: Manifest, graph: bytes) -> None:
         raise _FailedError("requirement", f"the graph uses opset {opset}, its manifest says {runtime.opset}")
 
 
-def _load(manifest: Manifest, graph: bytes) -> Session:
+def _load(release: LoadableRelease, graph: bytes) -> Session:
     try:
-        return Session(manifest, graph)
+        open_monitor(release)
+        return Session(release.manifest, graph)
     except InputError as error:
         raise _FailedError(_or_memory("load", error), str(error)) from error
 

@@ -35,16 +35,16 @@ INFERENCE_THREADS = 4
 
 async def _serve(listener: socket.socket, control: socket.socket, session: str, readable: Sequence[str]) -> None:
     # Imported within the limits of the sandbox, and after them: nothing of the runtime runs unconfined.
-    from ringtide_agent.serve.agreement import Comparer
     from ringtide_agent.serve.endpoints import Endpoints
     from ringtide_agent.serve.http_server import HttpServer
     from ringtide_agent.serve.lineup import Lineup
     from ringtide_agent.serve.resident import data_bytes
+    from ringtide_agent.serve.sampling import Sampler
 
     close_world(readable)
     lineup = Lineup(session)
     pool = ThreadPoolExecutor(min(INFERENCE_THREADS, os.cpu_count() or 1), "inference")
-    endpoints = Endpoints(lineup, pool, Comparer())
+    endpoints = Endpoints(lineup, pool, Sampler())
     server = HttpServer(endpoints.answer)
     reader, writer = await asyncio.open_connection(sock=control, limit=MAX_LINE_BYTES)
     loop = asyncio.get_running_loop()

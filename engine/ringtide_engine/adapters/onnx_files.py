@@ -6,8 +6,6 @@ agent, so this is written a second time.
 
 import json
 import math
-import os
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ringtide_contract import fields
 from ringtide_contract.errors import InputError
 from ringtide_contract.manifest import Datatype, TensorSpec
+from ringtide_engine.adapters.onnx_run import first_line, run_graph
 from ringtide_engine.compile.sbom import GraphFacts
 
 if TYPE_CHECKING:
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
 
 DOMAINS = ("ai.onnx", "ai.onnx.ml", "com.microsoft")
 """Operator domains that a stock onnxruntime has."""
-
-INFERENCE_LIMIT_S = 60
-"""A golden set that takes a minute here takes longer on a device."""
 
 _DATATYPES: Mapping[int, tuple[Datatype, str]] = {
     1: ("FP32", "float32"),
@@ -55,12 +51,6 @@ _JSON_TYPES: Mapping[str, frozenset[type]] = {
 
 _SAME = 1e-6
 """Rows that differ by no more are one answer."""
-
-_SILENT = 4
-"""onnxruntime's severity `fatal`: every error is raised as well."""
-
-_NO_FOLDER = "/dev/null"
-"""Where a graph may look for external data: a path that no file can lie under."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +97,7 @@ class OnnxFiles:
         try:
             onnx.checker.check_model(content)
         except Exception as error:
-            raise InputError(f"{name} is not valid ONNX: {_first_line(error)}; export it again") from error
+            raise InputError(f"{name} is not valid ONNX: {first_line(error)}; export it again") from error
         return GraphFacts(
             opset=max(opsets), ir_version=model.ir_version, domains=domains, inputs=inputs, outputs=outputs
         )
@@ -138,30 +128,10 @@ class OnnxFiles:
             InputError: The graph does not run, or its answers are such that every device would refuse them.
         """
         questions = _read_golden("the golden set", golden, inputs, outputs)
-        os.environ["ORT_DISABLE_TELEMETRY"] = (
-            "1"  # read while the library is imported, which would phone home without it
-        )
-        try:
-            import onnxruntime
-        except ImportError:
-            return None
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = _SILENT
-        options.add_session_config_entry("session.model_external_initializers_file_folder_path", _NO_FOLDER)
         names = [each.name for each in outputs]
-        run = onnxruntime.RunOptions()
-        alarm = threading.Timer(INFERENCE_LIMIT_S, setattr, (run, "terminate", True))
-        alarm.daemon = True
-        try:
-            session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-            alarm.start()
-            answers = session.run(names, dict(questions.feeds), run)
-        except Exception as error:
-            what = f"does not run the golden set within {INFERENCE_LIMIT_S} s" if run.terminate else "does not run"
-            raise InputError(f"{name} {what} in onnxruntime {onnxruntime.__version__}: {_first_line(error)}") from error
-        finally:
-            alarm.cancel()
+        answers = run_graph(name, graph, questions.feeds, names, what="the golden set")
+        if answers is None:
+            return None
         pairs = zip(names, answers, strict=True)
         return max(_difference(name, each, questions.expected[each], answer) for each, answer in pairs)
 
@@ -306,8 +276,3 @@ def _collapsed(rows: "NDArray[np.float64]") -> bool:
 
 def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is not a JSON value")
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:300]

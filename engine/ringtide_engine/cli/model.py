@@ -189,6 +189,23 @@ def add_command(
     return OK
 
 
+@model_command.command("drift-reference")
+@click.argument("graph", type=click.Path(path_type=Path))
+@click.argument("rows", type=click.Path(path_type=Path))
+@click.option(
+    "--window", type=int, metavar="ROWS", help="Rows that a device holds against it together; 500 if so many."
+)
+def drift_reference_command(graph: Path, rows: Path, window: int | None) -> int:
+    """Write how the inputs and answers of GRAPH spread over ROWS, for `model add --drift-reference`.
+
+    ROWS is an .npz file with an array for each input, rows first, that the model has not been trained on. Devices count
+    how many windows of live requests are unlike it; the gate `drift` looks at these counts.
+    """
+    made = wiring.drift_reference(str(graph), _read(graph).content, str(rows), _read(rows).content, window)
+    click.echo(made.decode(), nl=False)
+    return OK
+
+
 def _source(path: Path | None) -> "SourceFile | None":
     return None if path is None else _read(path)
 

@@ -54,8 +54,8 @@ def make_manifest(fleet: Fleet, choice: Choice, hardware: HardwareClass) -> Mani
         raise InputError(
             f"{release.path} has no budget for the hardware class {hardware.name!r}; add it under `budgets`"
         )
-    files = (variant.file,) if release.golden is None else (variant.file, release.golden)
-    golden = release.golden
+    golden, drift = release.golden, release.drift_reference
+    files = tuple(each for each in (variant.file, golden, drift) if each is not None)
     return Manifest(
         model=release.model,
         release=release.version,
@@ -75,6 +75,7 @@ def make_manifest(fleet: Fleet, choice: Choice, hardware: HardwareClass) -> Mani
             threads=fleet.runtime_threads,
         ),
         attempt=release.attempt,
+        drift=None if drift is None else drift.name,
     )
 
 

@@ -3,6 +3,7 @@
 The release is made as values, written as text, and read back: what is returned is what `load` says of the text.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from fractions import Fraction
 from math import ceil
 from typing import Any, Protocol
 
+from ringtide_contract.drift import MAX_REFERENCE_BYTES, DriftReference
 from ringtide_contract.errors import InputError
 from ringtide_contract.ids import Digest, parse_name, parse_version, sha256
 from ringtide_contract.manifest import Budget, TensorSpec
@@ -175,6 +177,8 @@ def add_model(
     first = _alike(new.variants, graphs)
     differences = _differences(new, first, models)
     release = _release(path, new, graphs, differences)
+    if new.drift_reference is not None:
+        _check_drift(new.drift_reference, first)
     sbom = bill_of_materials(release, graphs, new.figures)
     check_sbom(sbom)
     release = _attached(release, new, sbom)
@@ -328,6 +332,17 @@ def _release(
         owner=new.owner,
         residency=new.residency,
     )
+
+
+def _check_drift(file: SourceFile, graph: GraphFacts) -> None:
+    """Refuse what a device would refuse to watch by."""
+    if len(file.content) > MAX_REFERENCE_BYTES:
+        raise InputError(f"{file.name} has {len(file.content)} bytes, a drift reference at most {MAX_REFERENCE_BYTES}")
+    try:
+        DriftReference.from_dict(json.loads(file.content), (*graph.inputs, *graph.outputs))
+    except (InputError, ValueError, RecursionError) as error:
+        fix = "make it with `ringtide model drift-reference`"
+        raise InputError(f"{file.name} is no drift reference of this graph: {error}; {fix}") from error
 
 
 def _attached(release: Release, new: NewRelease, sbom: bytes) -> Release:

@@ -11,7 +11,7 @@ import pytest
 from agent.serve.callers import question
 from agent.serve.models import Shelf, endless, linear
 from ringtide_agent.ports import ServedRelease
-from ringtide_agent.serve.agreement import Comparer, agree
+from ringtide_agent.serve.agreement import agree
 from ringtide_agent.serve.control import (
     Answer,
     Count,
@@ -28,6 +28,7 @@ from ringtide_agent.serve.golden import judge_golden
 from ringtide_agent.serve.http_server import Request
 from ringtide_agent.serve.lineup import Lineup
 from ringtide_agent.serve.onnx_session import Session
+from ringtide_agent.serve.sampling import Sampler
 from ringtide_agent.serve.tensors import decode_tensors, encode_tensor
 from ringtide_contract.errors import InputError
 from ringtide_contract.ids import sha256
@@ -131,7 +132,7 @@ def test_samples_beyond_the_rate_are_shed(shelf: Shelf, eventually: Callable[[Ca
     serving = lineup.serving["digits"]
     feeds = {"x": np.zeros((1, 64), np.float32)}
     outputs = serving.active.session.run(feeds)
-    comparer = Comparer(samples_per_s=0.001)
+    comparer = Sampler(samples_per_s=0.001)
     for _ in range(50):
         comparer.offer(serving, feeds, outputs)
     eventually(lambda: serving.active.tally.counters()["compared"] == 1)
@@ -173,7 +174,7 @@ def test_an_inference_over_its_deadline_is_stopped_and_counts_as_a_failure(
     lineup = Lineup("s")
     lineup.apply([WantedModel(model="digits", active=_loadable(shelf.release(endless())), stable=None)])
     with ThreadPoolExecutor(1) as pool:
-        endpoints = Endpoints(lineup, pool, Comparer(), infer_s=0.2)
+        endpoints = Endpoints(lineup, pool, Sampler(), infer_s=0.2)
         request = Request(method="POST", path="/v2/models/digits/infer", body=json.dumps(question()).encode())
         response = asyncio.run(endpoints.answer(request))
     assert response.status == 504

@@ -1,17 +1,24 @@
 """What speaks for a release is stored with it, and says which of its files it describes."""
 
 import base64
+import io
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 from fakes.fleet_files import DIGITS, fleet_files
+from ringtide_contract.errors import InputError
 from ringtide_contract.ids import sha256
+from ringtide_engine import wiring
 from ringtide_engine.cli.main import run
+from ringtide_engine.compile.manifests import make_manifest
+from ringtide_engine.load.desired import load_desired
 from ringtide_engine.load.formatting import formatted
+from ringtide_engine.model.assignment import Choice
 from ringtide_engine.workflows.subjects import sbom_digests, statement_digests
 
 GRAPH, GOLDEN = (DIGITS / "1.1.0" / name for name in ("int8.onnx", "golden.json"))
@@ -45,6 +52,12 @@ def file(fleet: Path, name: str, content: bytes) -> str:
     return str(path)
 
 
+def drift_reference(rows: int = 100) -> bytes:
+    packed = io.BytesIO()
+    np.savez(packed, image=np.random.default_rng(3).integers(0, 17, (rows, 64)).astype(np.float32))
+    return wiring.drift_reference("int8.onnx", GRAPH.read_bytes(), "rows.npz", packed.getvalue(), None)
+
+
 def statement(*digests: str) -> bytes:
     subjects = [{"name": "model.onnx", "digest": {"sha256": each}} for each in digests]
     return json.dumps({"_type": "https://in-toto.io/Statement/v1", "subject": subjects, "predicate": {}}).encode()
@@ -55,7 +68,7 @@ def envelope(payload: bytes) -> bytes:
 
 
 def test_the_files_are_stored_and_named_and_the_release_passes_check(fleet: Path) -> None:
-    card, drift = file(fleet, "Card.MD", b"# Digits"), file(fleet, "reference", b"[1]")
+    card, drift = file(fleet, "Card.MD", b"# Digits"), file(fleet, "reference", drift_reference())
     provenance = file(fleet, "build.intoto.jsonl", envelope(statement(GRAPH_DIGEST, OTHER)))
     signature = file(fleet, "model.sig", b"\x00 detached")
     options = ["--model-card", card, "--drift-reference", drift, "--provenance", provenance, "--signature", signature]
@@ -143,3 +156,68 @@ def test_a_statement_names_its_subjects_in_every_wrapping(content: bytes) -> Non
 )  # fmt: skip
 def test_a_file_of_another_kind_names_nothing(content: bytes) -> None:
     assert statement_digests(content) == sbom_digests(content) == frozenset()
+
+
+def test_devices_are_given_the_drift_reference_with_the_graph(fleet: Path) -> None:
+    assert add(fleet, "--drift-reference", file(fleet, "drift.json", drift_reference())) == 0
+    state = load_desired(
+        {
+            each: (fleet / each).read_bytes()
+            for each in (
+                "fleet.yaml",
+                "models/digits/3.0.0.yaml",
+                *(str(each.relative_to(fleet)) for each in (fleet / "hardware").iterdir()),
+            )
+        }
+    ).state
+    assert state is not None
+    release = state.releases["digits", "3.0.0"]
+    choice = Choice(release=release, variant=release.variants[0])
+    manifest = make_manifest(state.fleet, choice, state.hardware["edge-m"])
+    assert manifest.drift == "drift-reference.json"
+    assert manifest.artifact(manifest.drift).sha256 == sha256(drift_reference())
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"[1]", "DriftReference is not an object"),
+        (b"{", "Expecting property name"),
+        (b" " * 70_000, "70000 bytes, a drift reference at most 65536"),
+        (drift_reference().replace(b"probabilities", b"scores"), "no figures in 'scores', but in image, probabilities"),
+    ],
+)
+def test_a_drift_reference_that_devices_would_refuse_is_refused(
+    fleet: Path, capsys: pytest.CaptureFixture[str], content: bytes, said: str
+) -> None:
+    assert add(fleet, "--drift-reference", file(fleet, "drift.json", content)) == 1
+    assert said in capsys.readouterr().err
+    assert not (fleet / "models/digits/3.0.0.yaml").exists()
+
+
+def test_the_command_writes_the_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = tmp_path / "rows.npz"
+    np.savez(rows, image=np.random.default_rng(3).integers(0, 17, (100, 64)).astype(np.float32))
+    assert run(["model", "drift-reference", str(GRAPH), str(rows)]) == 0
+    assert capsys.readouterr().out.encode() == drift_reference()
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"image": np.zeros((100, 64), np.float32)}, "nothing of int8.onnx varies"),
+        ({"pixels": np.zeros((100, 64), np.float32)}, "the rows are of pixels, the graph takes image"),
+        ({"image": np.zeros((10, 64), np.float32)}, "10 rows make no window of 10"),
+        ({"image": np.zeros((100, 63), np.float32)}, "does not run"),
+    ],
+)
+def test_rows_that_say_nothing_are_refused(arrays: dict[str, Any], said: str) -> None:
+    packed = io.BytesIO()
+    np.savez(packed, **arrays)
+    with pytest.raises(InputError, match=said):
+        wiring.drift_reference("int8.onnx", GRAPH.read_bytes(), "rows.npz", packed.getvalue(), None)
+
+
+def test_what_is_no_npz_is_refused() -> None:
+    with pytest.raises(InputError, match=r"rows.txt is no .npz file"):
+        wiring.drift_reference("int8.onnx", GRAPH.read_bytes(), "rows.txt", b"1,2,3", None)

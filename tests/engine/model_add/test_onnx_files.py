@@ -230,7 +230,7 @@ def test_without_onnxruntime_nothing_is_measured(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_graph_that_never_ends_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ringtide_engine.adapters.onnx_files.INFERENCE_LIMIT_S", 0.2)
+    monkeypatch.setattr("ringtide_engine.adapters.onnx_run.INFERENCE_LIMIT_S", 0.2)
     body = helper.make_graph(
         [helper.make_node("Identity", ["on"], ["again"]), helper.make_node("Sin", ["a"], ["b"])],
         "body",
