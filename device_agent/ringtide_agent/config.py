@@ -4,8 +4,7 @@
 `Configuration` has every value in its final type, checked against the others.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,9 @@ from ringtide_agent.adapters.s3_store import S3Access
 from ringtide_agent.adapters.token_key import TokenKey
 from ringtide_agent.adapters.web import Tls
 from ringtide_agent.adapters.web_mirror import PREFIX, MirrorAccess
-from ringtide_agent.download_windows import DownloadWindow, parse_download_window
+from ringtide_agent.artifact_config import artifact_schemes, certificate_url, download_windows, s3_access
+from ringtide_agent.config_inputs import Inputs, at
+from ringtide_agent.download_windows import DownloadWindow
 from ringtide_contract.errors import InputError
 from ringtide_contract.ids import DeviceId, parse_device_id, parse_name
 
@@ -44,6 +45,7 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "artifacts": {
         "schemes": ["https", "file", "s3", "oci"],
         "windows": [],
+        "certificate_url": None,
         "tls_certificate": None,
         "tls_key": None,
         "tls_authority": None,
@@ -67,8 +69,6 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "limits": {"fetch_deadline_s": 300, "disk_reserve_mib": 32, "least_rate_bytes_s": 4096, "most_rate_kib_s": 0},
 }
 
-_ARTIFACT_SCHEMES = ("https", "http", "file", "s3", "oci")
-
 KNOWN: Mapping[str, Mapping[str, type]] = {
     table: {key: str if value is None or value is _REQUIRED else type(value) for key, value in values.items()}
     for table, values in _DEFAULTS.items()
@@ -77,16 +77,6 @@ KNOWN: Mapping[str, Mapping[str, type]] = {
 
 DEFAULT = "default"
 """The place of a value that nobody wrote."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
-    """Every value, written or by default."""
-
-    values: Mapping[str, Mapping[str, Any]]
-    """Table to key to value; a key that is not required and has no default is None."""
-    places: Mapping[tuple[str, str], str]
-    """Table and key to where the value stands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +137,8 @@ class Configuration:
     """When artifacts are downloaded; none means at any time."""
     artifact_tls: TlsFiles
     """Files for `https` artifact sources."""
+    certificate_url: str | None
+    """Where this device's short client certificate for artifact sources is served; None where it has none."""
     s3: S3Access
     """How S3-compatible stores are reached."""
     registry_logins: Path | None
@@ -249,10 +241,11 @@ def configuration(given: Inputs) -> Configuration:
         fallbacks=tuple(_source(given, "fallbacks", url) for url in given.values["publication"]["fallbacks"]),
         branch=given.values["publication"]["branch"],
         reports=_access(given, "reports"),
-        artifact_schemes=_schemes(given),
-        download_windows=_windows(given),
+        artifact_schemes=artifact_schemes(given),
+        download_windows=download_windows(given),
         artifact_tls=_tls(given.values["artifacts"]),
-        s3=_s3(given),
+        certificate_url=certificate_url(given),
+        s3=s3_access(given),
         registry_logins=None if given.values["oci"]["logins_file"] is None else _absolute(given, "oci", "logins_file"),
         poll_interval_s=_within(given, "poll", "interval_s", 1, 86_400),
         report_interval_s=_within(given, "report", "interval_s", 1, 86_400),
@@ -268,52 +261,14 @@ def configuration(given: Inputs) -> Configuration:
     )
 
 
-@contextmanager
-def _at(given: Inputs, table: str, key: str) -> Iterator[None]:
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{given.places[table, key]}: {full_name(table, key)}: {error}") from error
-
-
 def _name(given: Inputs, key: str) -> str:
-    with _at(given, "", key):
+    with at(given, "", key):
         return parse_name(given.values[""][key])
 
 
 def _device(given: Inputs) -> DeviceId:
-    with _at(given, "", "device"):
+    with at(given, "", "device"):
         return parse_device_id(given.values[""]["device"])
-
-
-def _schemes(given: Inputs) -> tuple[str, ...]:
-    named = given.values["artifacts"]["schemes"]
-    with _at(given, "artifacts", "schemes"):
-        schemes = tuple(scheme for scheme in _ARTIFACT_SCHEMES if scheme in named)
-        if not schemes or len(schemes) != len(named):
-            raise InputError(f"takes some of {', '.join(_ARTIFACT_SCHEMES)}, not {named!r}")
-        return schemes
-
-
-def _windows(given: Inputs) -> tuple[DownloadWindow, ...]:
-    with _at(given, "artifacts", "windows"):
-        return tuple(parse_download_window(text) for text in given.values["artifacts"]["windows"])
-
-
-def _s3(given: Inputs) -> S3Access:
-    values = given.values["s3"]
-    endpoint = values["endpoint"] or f"https://s3.{values['region']}.amazonaws.com"
-    for key, url in (("endpoint", endpoint), ("credentials_url", values["credentials_url"] or "https:")):
-        with _at(given, "s3", key):
-            if not url.startswith("https:") and "http" not in _schemes(given):
-                raise InputError("takes an https:// address; others only where artifacts.schemes lists http")
-    with _at(given, "s3", "region" if values["endpoint"] is None else "endpoint"):
-        return S3Access(
-            endpoint=endpoint,
-            region=values["region"],
-            credentials_file=values["credentials_file"],
-            credentials_url=values["credentials_url"],
-        )
 
 
 def _hints(given: Inputs) -> Hints:
@@ -342,13 +297,13 @@ def _token_key(given: Inputs) -> TokenKey:
 
 def _access(given: Inputs, table: str) -> GitAccess:
     values = given.values[table]
-    with _at(given, table, "url"):
+    with at(given, table, "url"):
         return GitAccess(url=values["url"], **{name: values[name] for name in _ACCESS})
 
 
 def _source(given: Inputs, key: str, url: str) -> GitAccess | MirrorAccess:
     values = given.values["publication"]
-    with _at(given, "publication", key):
+    with at(given, "publication", key):
         if url.startswith(PREFIX):
             files = _tls(values)
             return MirrorAccess(
@@ -364,7 +319,7 @@ def _tls(table: Mapping[str, Any]) -> TlsFiles:
 
 def _absolute(given: Inputs, table: str, key: str) -> Path:
     path = Path(given.values[table][key])
-    with _at(given, table, key):
+    with at(given, table, key):
         if not path.is_absolute():
             raise InputError(f"takes an absolute path, not {str(path)!r}")
         return path
@@ -372,7 +327,7 @@ def _absolute(given: Inputs, table: str, key: str) -> Path:
 
 def _within(given: Inputs, table: str, key: str, least: int, most: int) -> int:
     value: int = given.values[table][key]
-    with _at(given, table, key):
+    with at(given, table, key):
         if not least <= value <= most:
             raise InputError(f"takes {least} to {most}, not {value}")
         return value

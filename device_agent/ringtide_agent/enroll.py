@@ -132,6 +132,7 @@ port = {enrolment.serve_port}
 [artifacts]
 # schemes = ["https", "file", "s3", "oci"]  # "http" can be added: artifacts are checked by digest, but anybody sees what runs here
 # tls_certificate, tls_key, tls_authority as above
+# certificate_url = "https://models.example.org/devices/cam-1.pem"  # instead: a short certificate over the device's key
 # windows = ["mon-fri 22:00-06:00 Europe/Berlin 512KiB/s", "sat-sun 00:00-00:00 UTC"]  # downloads then only; default: []
 
 [s3]

@@ -30,10 +30,9 @@ from ringtide_agent.adapters.system_clock import SystemClock
 from ringtide_agent.adapters.text_metrics import TextMetrics
 from ringtide_agent.adapters.token_key import TokenSigner, public_token_key
 from ringtide_agent.adapters.tuf_trust import TufTrust
-from ringtide_agent.adapters.web import Tls
 from ringtide_agent.adapters.web_mirror import MirrorAccess, WebMirror
 from ringtide_agent.adapters.worker_process import WorkerProcess
-from ringtide_agent.artifact_wiring import artifact_sources, throttle
+from ringtide_agent.artifact_wiring import artifact_sources, artifact_tls, throttle
 from ringtide_agent.config import Configuration, Hints
 from ringtide_agent.equipment import Ports, Settings
 from ringtide_agent.loop import Agent
@@ -238,11 +237,10 @@ def _require_own(folder: Path) -> None:
 
 
 def _artifacts(configuration: Configuration, store: DiskStore, clock: SystemClock) -> BackgroundFetch:
-    files = configuration.artifact_tls
     fetcher = ArtifactFetcher(
         store,
         sources=artifact_sources(configuration, clock.now),
-        tls=Tls(authority=files.authority, certificate=files.certificate, key=files.key),
+        tls=artifact_tls(configuration),
         least_rate_bytes_s=configuration.least_rate_bytes_s,
         throttle=throttle(configuration, clock.now),
         reserve_bytes=configuration.disk_reserve_bytes,

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ringtide_contract.envelope import Envelope
 from ringtide_contract.errors import InputError, TransientError
-from ringtide_contract.ids import Digest
+from ringtide_contract.ids import DeviceId, Digest
 from ringtide_contract.keys import PublicKey
 
 
@@ -203,6 +203,35 @@ class ArtifactStore(Protocol):
             TransientError: Not there, or the store does not answer.
             TrustError: Other bytes than the digest names.
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedCertificate:
+    """A client certificate of a device."""
+
+    key: PublicKey
+    """The key that it is over."""
+    begins: datetime
+    """From when it holds."""
+    ends: datetime
+    """Until when."""
+
+
+class DeviceCertificates(Protocol):
+    """Where the client certificates of devices lie, by device."""
+
+    def issued(self) -> Mapping[DeviceId, IssuedCertificate | None]:
+        """Return what lies there; None for what is of no use."""
+
+    def issue(self, device: DeviceId, key: PublicKey, begins: datetime, ends: datetime) -> None:
+        """Put a certificate there, in place of the one before.
+
+        Raises:
+            TransientError: It cannot be written.
+        """
+
+    def withdraw(self, device: DeviceId) -> None:
+        """Take a certificate away, if there is one."""
 
 
 class Mirror(Protocol):

@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from ringtide_contract.keys import PrivateKey, PublicKey
     from ringtide_engine.adapters.git_work_tree import GitWorkTree
     from ringtide_engine.model.policy import PolicyEngine
-    from ringtide_engine.ports import ArtifactStore, Clock, Forge, Mirror, Repository, SecondOpinion, TrustReader
+    from ringtide_engine.ports import (
+        ArtifactStore,
+        Clock,
+        DeviceCertificates,
+        Forge,
+        Mirror,
+        Repository,
+        SecondOpinion,
+        TrustReader,
+    )
     from ringtide_engine.workflows.add_model import ModelFiles
     from ringtide_engine.workflows.publish import Publisher
 
@@ -151,6 +160,18 @@ def store(address: str) -> "ArtifactStore":
     from ringtide_engine.adapters.artifact_stores import open_store
 
     return open_store(address, os.environ, clock().now)
+
+
+def certificates(folder: Path, keys: Path, fleet: str) -> "DeviceCertificates":
+    """Return the folder of static files that holds devices' certificates, issued by the key in `keys`.
+
+    Raises:
+        InputError: There is no such key, it is open to others, or the folder holds something else.
+    """
+    from ringtide_engine.adapters.certificate_folder import CertificateFolder
+    from ringtide_engine.adapters.key_folders import certificate_key
+
+    return CertificateFolder(folder, certificate_key(keys), fleet)
 
 
 def model_files() -> "ModelFiles":

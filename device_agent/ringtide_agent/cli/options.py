@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ringtide_agent.config import Configuration, Inputs
+    from ringtide_agent.config import Configuration
+    from ringtide_agent.config_inputs import Inputs
 
 _CONFIG_VARIABLE = "RINGTIDE_AGENT_CONFIG"
 

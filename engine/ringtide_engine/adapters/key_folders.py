@@ -14,10 +14,12 @@ CUSTODIES: Mapping[str, tuple[str, ...]] = {
     "targets": tuple(f"targets-{number}" for number in range(1, 4)),
     "tuf": ("release", "snapshot", "timestamp"),
     "statement": ("statement",),
+    "devices": ("devices",),
 }
 """Custody to the names of its keys. Root is 3 of 5 and targets 2 of 3, both kept offline."""
 
 STATEMENT_KEY = "statement"
+DEVICES_KEY = "devices"
 
 _MAX_KEY_BYTES = 16 * 1024
 
@@ -100,6 +102,18 @@ class FolderStatementSigner:
     def seal(self, payload_type: str, payload: bytes) -> Envelope:
         """Sign a payload."""
         return seal(self._key, payload_type, payload)
+
+
+def certificate_key(folder: Path) -> PrivateKey:
+    """Return the key that certificates of devices are issued by.
+
+    Raises:
+        InputError: It is missing, unreadable, or open to others.
+    """
+    found = private_keys(folder)
+    if DEVICES_KEY not in found:
+        raise InputError(f"{folder} holds no {DEVICES_KEY}.pem; make it with `ringtide key new devices {folder}`")
+    return found[DEVICES_KEY]
 
 
 def _listed(folder: Path, end: str) -> list[Path]:

@@ -23,9 +23,9 @@ _DRY = click.option("--dry-run", is_flag=True, help="Say what would be written, 
 
 @click.group("device")
 def device_command() -> None:
-    """Enroll devices, hold them, retire them.
+    """Enroll devices, hold them, retire them, certify them.
 
-    The verbs edit the work tree; commit what they wrote and publish it.
+    The verbs that change devices edit the work tree; commit what they wrote and publish it.
     """
 
 
@@ -89,6 +89,37 @@ def list_command(fleet: Path, output: rendering.Output) -> int:
         rendering.write_table(list(rows[0]), [[_cell(value) for value in row.values()] for row in rows])
     else:
         rendering.talk("no device is enrolled yet")
+    return OK
+
+
+@device_command.command("certify")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+@fleet_option()
+@click.option("--branch", default="main", show_default=True, metavar="NAME", help="Branch of the desired state.")
+@click.option("--keys", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of devices.pem.")
+@click.option(
+    "--hours", type=click.IntRange(1, 720), default=48, show_default=True, help="A certificate holds for so long."
+)
+@_DRY
+def certify_command(folder: Path, fleet: Path, branch: str, keys: Path, hours: int, *, dry_run: bool) -> int:
+    """Give every active device a short client certificate over its own key, for artifact stores.
+
+    DIR is served as it is by any web server: certificates are no secret. Run it from a schedule; a certificate is
+    renewed after half of its time. A device that the head of main does not call active loses its own, and the one it
+    still has ends within --hours. Make the key with `ringtide key new devices DIR`.
+    """
+    from datetime import timedelta
+
+    from ringtide_engine.workflows.certify import certify
+    from ringtide_engine.workflows.listings import read_head
+
+    state = read_head(wiring.fleet_repository(fleet), branch)
+    certificates = wiring.certificates(folder, keys, state.fleet.name)
+    now = wiring.clock().now().replace(microsecond=0)
+    done = certify(state, certificates, now=now, lifetime=timedelta(hours=hours), dry_run=dry_run)
+    for what, found in (("issued", done.issued), ("withdrawn", done.withdrawn)):
+        rendering.write([f"{what} {name}" for name in found], "name")
+    rendering.talk(f"{len(done.issued)} issued, {len(done.kept)} kept, {len(done.withdrawn)} withdrawn")
     return OK
 
 

@@ -24,14 +24,15 @@ def key_command() -> None:
 
 
 @key_command.command("new")
-@click.argument("custody", type=click.Choice(["root", "targets", "tuf", "statement"]))
+@click.argument("custody", type=click.Choice(["root", "targets", "tuf", "statement", "devices"]))
 @click.argument("folder", type=_FOLDER, metavar="DIR")
 @click.option("--dry-run", is_flag=True, help="Name the files and write nothing.")
 def new_command(custody: str, folder: Path, dry_run: bool) -> int:
     """Make the keys of a custody in DIR, outside of every repository.
 
     root: five keys, of which three must sign. targets: three, of which two. Keep both offline, each key with another
-    person. tuf and statement: the keys of the two publishing jobs. Nothing is ever overwritten.
+    person. tuf and statement: the keys of the two publishing jobs. devices: the key of `ringtide device certify`, which
+    says nothing about publications. Nothing is ever overwritten.
     """
     _refuse_repository(folder)
     if dry_run:

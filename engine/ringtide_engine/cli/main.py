@@ -18,7 +18,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "demo": "Tell the whole story on this machine.",
         "init": "Start a fleet repository from the example.",
         "key": "Make keys, and write down which of them devices trust.",
-        "device": "Enroll devices, hold them, retire them.",
+        "device": "Enroll devices, hold them, retire them, certify them.",
         "model": "Bring models into the fleet repository.",
         "check": "Say what is wrong with a desired state.",
         "fmt": "Lay documents out in one way.",

@@ -138,6 +138,16 @@ def test_hints_are_configured_by_their_host(tmp_path: Path) -> None:
             '[artifacts]\nwindows = ["nights"]',
             "agent.toml:3\\d: artifacts.windows: 'nights' is not a window like",
         ),
+        (
+            "[artifacts]",
+            '[artifacts]\ncertificate_url = "http://m.lan/c"',
+            "certificate_url: takes an https:// address",
+        ),
+        (
+            "[artifacts]",
+            '[artifacts]\ncertificate_url = "https://m.lan/c"\ntls_key = "/k"',
+            "certificate_url: goes with the device's own key",
+        ),
         ("[s3]", '[s3]\nendpoint = "http://s3.lan"', "s3.endpoint: takes an https:// address; others only where"),
         ("[s3]", '[s3]\nendpoint = "https://u:secret@s3.lan"', "s3.endpoint: .* is not an endpoint like"),
         ("[s3]", '[s3]\nregion = "eu/1"', "s3.region: 'eu/1' is not a region"),

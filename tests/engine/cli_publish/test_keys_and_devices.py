@@ -186,3 +186,22 @@ def test_the_list_shows_files_that_nobody_committed(person: Any) -> None:
     heads, row = person.ringtide("device", "list", "-C", person.fleet).out.splitlines()
     assert heads.split() == ["ID", "HARDWARECLASS", "STATE", "LABELS", "CLASS", "STRATUM"]
     assert row.split()[:4] == ["cam-1", "edge-m", "active", "site=laboratory"]
+
+
+def test_devices_that_the_head_of_main_calls_active_are_certified(established: Any, tmp_path: Path) -> None:
+    keys, folder = tmp_path / "devices-key", tmp_path / "site"
+    command = ("device", "certify", folder, "-C", established.fleet, "--keys", keys)
+    assert "is not a folder of keys" in established.ringtide(*command, code=1).err
+    established.ringtide("key", "new", "devices", keys)
+    assert established.ringtide(*command, "--dry-run").out.splitlines() == ["issued cam-1", "issued cam-2"]
+    assert not folder.exists()
+    said = established.ringtide(*command)
+    assert said.err.strip() == "2 issued, 0 kept, 0 withdrawn"
+    assert sorted(path.name for path in folder.iterdir()) == ["authority.pem", "cam-1.pem", "cam-2.pem"]
+    established.ringtide("device", "hold", "cam-1", "-C", established.fleet)
+    assert established.ringtide(*command).err.strip() == "0 issued, 2 kept, 0 withdrawn", "held, but not merged"
+    established.commit()
+    assert established.ringtide(*command).out.splitlines() == ["withdrawn cam-1"]
+    assert sorted(path.name for path in folder.iterdir()) == ["authority.pem", "cam-2.pem"]
+    (keys / "devices.pem").chmod(0o644)
+    assert "is open to others" in established.ringtide(*command, code=1).err
