@@ -102,6 +102,13 @@ class Repository(Protocol):
     def changed_paths(self, old: str, new: str) -> tuple[str, ...]:
         """Return the paths that differ between two commits, sorted."""
 
+    def rewritten(self, old: str | None, new: str, prefix: str, *, most: int) -> Mapping[str, tuple[bytes, ...]]:
+        """Return what files held before commits after `old`, up to `new`, replaced it: the newest `most` such commits.
+
+        Raises:
+            InputError: A commit is not there.
+        """
+
     def commit(
         self, branch: str, *, parent: str | None, changes: Mapping[str, bytes | None], message: str, at: datetime
     ) -> str:

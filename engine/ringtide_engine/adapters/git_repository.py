@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -165,6 +166,22 @@ class GitRepository:
         """Return the paths that differ between two commits, sorted."""
         output = self._git.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", _checked(old), _checked(new))
         return tuple(sorted(_text(path) for path in output.split(b"\0")[:-1]))
+
+    def rewritten(self, old: str | None, new: str, prefix: str, *, most: int) -> Mapping[str, tuple[bytes, ...]]:
+        """Return what files held before commits after `old`, up to `new`, replaced it: the newest `most` such commits."""
+        span = _checked(new) if old is None else f"{_checked(old)}..{_checked(new)}"
+        form = ("--first-parent", "--raw", "--no-renames", "--no-abbrev", "--diff-filter=M", "--format=", "-z")
+        answer = self._git.try_run("log", *form, f"--max-count={most}", span, "--", prefix)
+        if answer.status:
+            raise InputError(f"the commits {span} are not there")
+        parts = [part for part in answer.output.split(b"\0") if part]
+        found: dict[str, list[str]] = defaultdict(list)
+        for facts, path in zip(parts[::2], parts[1::2], strict=True):
+            mode, _, blob = facts.decode("ascii").strip().removeprefix(":").split(" ")[:3]
+            if mode in REGULAR_MODES:
+                found[_text(path)].append(blob)
+        contents = self._blobs(dict.fromkeys(blob for blobs in found.values() for blob in blobs))
+        return {path: tuple(contents[blob] for blob in blobs) for path, blobs in found.items()}
 
     def commit(
         self, branch: str, *, parent: str | None, changes: Mapping[str, bytes | None], message: str, at: datetime

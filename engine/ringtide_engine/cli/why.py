@@ -42,6 +42,8 @@ def why_command(device: str, fleet: Path, reports: Path, branch: str, output: re
         click.echo("\nno report was ever collected from it")
     else:
         click.echo(f"\nlast report: {record.number}, ingested {format_instant(record.ingested_at)}, {record.gaps} gaps")
+    if found.alert is not None:
+        click.echo(f"  {found.alert}")
     for condition in found.conditions:
         click.echo(f"  {condition}")
     return OK

@@ -21,6 +21,7 @@ from ringtide_contract.ids import (
     parse_digest,
     parse_instant,
 )
+from ringtide_contract.keys import PublicKey
 from ringtide_contract.report import MAX_REPORT_BYTES, Report
 from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.evidence import Observation
@@ -39,6 +40,30 @@ _SEGMENT = re.compile(r"segments/(?P<day>\d{4}-\d\d-\d\d)/(?P<number>\d{4,})\.js
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fork:
+    """Proof that two devices report with one key: nothing of that key is believed any more."""
+
+    number: int
+    """Number under which the key has signed two reports, or one that contradicts the report before it."""
+    at: datetime
+    """When it was seen."""
+
+    @classmethod
+    def from_dict(cls, value: object) -> "Fork":
+        """Read it from decoded JSON.
+
+        Raises:
+            InputError: A member is missing or wrong.
+        """
+        data = fields.members(value, "fork")
+        return cls(number=fields.integer(data, "number", least=1), at=parse_instant(fields.text(data, "at")))
+
+    def to_dict(self) -> dict[str, Json]:
+        """Write it as `from_dict` reads it."""
+        return {"number": self.number, "at": format_instant(self.at)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceRecord:
     """Where the reports of one device stand."""
 
@@ -54,6 +79,10 @@ class DeviceRecord:
     """Hint of the key that signed it; a device enrolled with another key starts a new chain."""
     head: str
     """Commit of the device's branch that was read."""
+    skipped: tuple[int, int] | None = None
+    """Numbers on either side of the newest leap, where the device lost its ledger: none between them was ever used."""
+    fork: Fork | None = None
+    """Why nothing of this key is believed any more; None where all is well."""
 
     @classmethod
     def from_dict(cls, value: object) -> "DeviceRecord":
@@ -70,10 +99,14 @@ class DeviceRecord:
             ingested_at=parse_instant(fields.text(data, "ingestedAt")),
             key=fields.text(data, "key"),
             head=fields.text(data, "head"),
+            skipped=_skipped(data),
+            fork=None if data.get("fork") is None else Fork.from_dict(data["fork"]),
         )
 
     def to_dict(self) -> dict[str, Json]:
         """Write the record as `from_dict` reads it."""
+        skipped: dict[str, Json] = {} if self.skipped is None else {"skipped": list(self.skipped)}
+        fork: dict[str, Json] = {} if self.fork is None else {"fork": self.fork.to_dict()}
         return {
             "number": self.number,
             "payload": self.payload,
@@ -81,7 +114,18 @@ class DeviceRecord:
             "ingestedAt": format_instant(self.ingested_at),
             "key": self.key,
             "head": self.head,
+            **skipped,
+            **fork,
         }
+
+
+def _skipped(data: Mapping[str, object]) -> tuple[int, int] | None:
+    ends = data.get("skipped")
+    if ends is None:
+        return None
+    if not isinstance(ends, list) or len(ends) != 2 or not all(type(end) is int for end in ends):
+        raise InputError("'skipped' is two numbers")
+    return ends[0], ends[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,8 +223,13 @@ def read_segment(path: str, content: bytes, state: DesiredState) -> Iterator[Obs
         device = state.devices.get(report.device)
         if device is None or device.state == "retired" or report.fleet != state.fleet.name:
             continue
-        try:
-            open_envelope(envelope, device.public_key, REPORT)
-        except TrustError:
-            continue
-        yield Observation(ingested_at=at, report=report)
+        if any(_is_signed(envelope, key) for key in device.keys):
+            yield Observation(ingested_at=at, report=report)
+
+
+def _is_signed(envelope: Envelope, key: PublicKey) -> bool:
+    try:
+        open_envelope(envelope, key, REPORT)
+    except TrustError:
+        return False
+    return True

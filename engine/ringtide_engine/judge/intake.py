@@ -6,22 +6,26 @@ For each file, in order of number; what fails is a finding and changes nothing:
 3. it is a report of this device, not one of another carried here;
 4. its number is above the last accepted one;
 5. it names the payload before it, where that one was accepted. A gap in numbers is counted and accepted: counters are
-   cumulative, so a lost report loses nothing. A broken chain is not: two devices speak with one key. A report above the
-   last number that names none before it begins a new chain: the device lost its ledger; it is accepted, and said.
+   cumulative, so a lost report loses nothing. A report above the last number that names none before it begins a new
+   chain: the device lost its ledger; it is accepted, and said;
+6. nothing proves that two devices report with one key. A device makes a report durable before it sends it, so it never
+   signs two under one number, none that contradicts the one before, and none below the number of a new chain. Whoever did
+   is two: from then on nothing of this key is believed, until a person enrols the device with another one.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from ringtide_contract.canonical import decode
 from ringtide_contract.envelope import Envelope
 from ringtide_contract.errors import InputError, TrustError
 from ringtide_contract.ids import DeviceId, Digest, parse_device_id, sha256
-from ringtide_contract.keys import key_hint
+from ringtide_contract.keys import PublicKey, key_hint
 from ringtide_contract.report import MAX_REPORT_BYTES, Report, open_report
-from ringtide_engine.judge.collected import DeviceRecord, write_line
+from ringtide_engine.judge.collected import DeviceRecord, Fork, write_line
 from ringtide_engine.model.desired import DesiredState, Device
 from ringtide_engine.model.finding import Finding, Place
 from ringtide_engine.model.rules import BuiltInRule
@@ -34,6 +38,8 @@ MAX_REPORTS = 500
 
 MAX_FINDINGS = 20
 """Findings of one branch; who floods a branch shall not flood the log."""
+
+NOTHING_REWRITTEN: Mapping[str, tuple[bytes, ...]] = MappingProxyType({})
 
 _FILE = re.compile(r"reports/(?P<number>[1-9]\d{0,14})\.json", re.ASCII)
 
@@ -56,13 +62,13 @@ REPORT_RULES: Mapping[str, BuiltInRule] = {
             id="RT-REPORT-003",
             title="A report number comes a second time, with other content.",
             severity="warning",
-            fix="Enroll the device again with a new key if it was reset; otherwise hold it: somebody replays reports.",
+            fix="Enroll the device again with a new key if it was reset; otherwise see who may push to its branch.",
         ),
         BuiltInRule(
             id="RT-REPORT-004",
             title="A report does not follow the one before it.",
             severity="warning",
-            fix="Enroll the device again with a new key: two devices speak with this one.",
+            fix="Look at the device: its agent numbers its reports wrongly.",
         ),
         BuiltInRule(
             id="RT-REPORT-005",
@@ -81,6 +87,12 @@ REPORT_RULES: Mapping[str, BuiltInRule] = {
             title="A device began a new chain of reports; they are believed.",
             severity="warning",
             fix="Look whether the device lost its disk; if not, enroll it again with a new key: two devices may share it.",
+        ),
+        BuiltInRule(
+            id="RT-REPORT-008",
+            title="Two devices report with one key; neither is believed.",
+            severity="warning",
+            fix="Find both; wipe the copy, enroll the device again with a new key: docs/when-a-device-misbehaves.md.",
         ),
     )
 }
@@ -132,6 +144,7 @@ def take(
     *,
     head: str,
     now: datetime,
+    rewritten: Mapping[str, tuple[bytes, ...]] = NOTHING_REWRITTEN,
 ) -> Intake:
     """Believe what is to be believed of a device's branch.
 
@@ -142,10 +155,12 @@ def take(
         state: The desired state, for the keys.
         head: Commit of the branch.
         now: Time of the ingest.
+        rewritten: What files of the branch held before they were replaced there.
     """
     branch = f"{BRANCHES}{device.id}"
-    hint = key_hint(device.public_key)
-    last = record if record is not None and record.key == hint else None
+    last = record if record is not None and record.key in map(key_hint, device.keys) else None
+    if last is not None and last.fork is not None:  # 6
+        return Intake(lines=(), record=replace(last, head=head), findings=(_forked(device, branch, last.fork),))
     lines: list[bytes] = []
     findings: list[Finding] = [
         _finding("RT-REPORT-002", f"{branch}:{path}", "not a path of a report, reports/<number>.json")
@@ -155,19 +170,24 @@ def take(
     for path in sorted(filter(is_report_path, files), key=newest_first, reverse=True):
         number = -newest_first(path)
         place = f"{branch}:{path}"
+        versions = (files[path], *rewritten.get(path, ()))
+        if _proves_two(versions, device, number, last, state):  # 6
+            return _convicted(device, branch, number, last, files[path], head=head, now=now)
         if last is not None and number <= last.number:  # 4
             if number != last.number or _payload(files[path]) != last.payload:
                 message = f"report {number} of {device.id} comes again; {last.number} was the last"
                 findings.append(_finding("RT-REPORT-003", place, message))
             continue
-        opened = _open(files[path], device, number, state, place)
+        opened = _open(files[path], device, number, state, place, last)
         if isinstance(opened, Finding):  # 2, 3
             findings.append(opened)
             continue
-        report, payload = opened
+        report, payload, hint = opened
         follows = last is not None and number == last.number + 1 and report.previous is not None
         expected = last.payload if last is not None else None
-        if (follows and report.previous != expected) or (number == 1 and report.previous is not None):  # 5
+        if follows and report.previous != expected:  # 6
+            return _convicted(device, branch, number, last, files[path], head=head, now=now)
+        if number == 1 and report.previous is not None:  # 5
             message = f"report {number} of {device.id} does not name report {number - 1} as the one before it"
             findings.append(_finding("RT-REPORT-004", place, message))
             break
@@ -177,18 +197,80 @@ def take(
             findings.append(_finding("RT-REPORT-007", place, message))
         lost = restarted or number != (1 if last is None else last.number + 1)
         gaps = (last.gaps if last else 0) + lost
-        last = DeviceRecord(number=number, payload=payload, gaps=gaps, ingested_at=now, key=hint, head=head)
+        skipped = None if last is None else (last.number, number) if restarted else last.skipped
+        last = DeviceRecord(
+            number=number, payload=payload, gaps=gaps, ingested_at=now, key=hint, head=head, skipped=skipped
+        )
         lines.append(write_line(Envelope.from_dict(decode(files[path], limit=2 * MAX_REPORT_BYTES)), now))
     taken = replace(last, head=head) if lines and last is not None else record
     return Intake(lines=tuple(lines), record=taken, findings=tuple(findings[:MAX_FINDINGS]))
 
 
+def _proves_two(
+    versions: tuple[bytes, ...], device: Device, number: int, last: DeviceRecord | None, state: DesiredState
+) -> bool:
+    """Tell whether reports under one number, this device's every one, cannot all be of one device."""
+    if last is None or number > last.number:
+        suspicious = len(versions) > 1
+    else:
+        suspicious = len(versions) > 1 or number == last.number or _is_skipped(number, last)
+    if not suspicious:
+        return False
+    signed = {payload for content in versions if (payload := _signed(content, device, number, state, last)) is not None}
+    if last is not None and number == last.number:
+        signed.add(last.payload)
+    return len(signed) > 1 or (bool(signed) and last is not None and _is_skipped(number, last))
+
+
+def _is_skipped(number: int, last: DeviceRecord) -> bool:
+    return last.skipped is not None and last.skipped[0] < number < last.skipped[1]
+
+
+def _believed(device: Device, last: DeviceRecord | None) -> tuple[PublicKey, ...]:
+    """Return the keys whose reports count: who has changed keys does not change back."""
+    changed = last is not None and last.key == key_hint(device.public_key)
+    return (device.public_key,) if changed else device.keys
+
+
+def _signed(
+    content: bytes, device: Device, number: int, state: DesiredState, last: DeviceRecord | None
+) -> Digest | None:
+    for key in _believed(device, last):
+        try:
+            report, payload = open_report(content, key, fleet=state.fleet.name, device=device.id)
+        except TrustError:
+            continue
+        return sha256(payload) if report.number == number else None
+    return None
+
+
+def _convicted(
+    device: Device, branch: str, number: int, last: DeviceRecord | None, content: bytes, *, head: str, now: datetime
+) -> Intake:
+    fork = Fork(number=number, at=now)
+    if last is None:
+        payload, key = _payload(content) or sha256(content), key_hint(device.public_key)
+        last = DeviceRecord(number=number, payload=payload, gaps=0, ingested_at=now, key=key, head=head)
+    record = replace(last, head=head, fork=fork)
+    return Intake(lines=(), record=record, findings=(_forked(device, branch, fork),))
+
+
+def _forked(device: Device, branch: str, fork: Fork) -> Finding:
+    message = (
+        f"the key of {device.id} has signed two histories, which part at report {fork.number}; neither is believed"
+    )
+    return _finding("RT-REPORT-008", branch, message)
+
+
 def _open(
-    content: bytes, device: Device, number: int, state: DesiredState, place: str
-) -> tuple[Report, Digest] | Finding:
+    content: bytes, device: Device, number: int, state: DesiredState, place: str, last: DeviceRecord | None
+) -> tuple[Report, Digest, str] | Finding:
+    key, *others = _believed(device, last)
     try:
-        report, payload = open_report(content, device.public_key, fleet=state.fleet.name, device=device.id)
+        report, payload = open_report(content, key, fleet=state.fleet.name, device=device.id)
     except TrustError as error:
+        if others:
+            return _open(content, replace(device, public_key=others[0], previous_key=None), number, state, place, None)
         author = _author(content, state)
         if author is not None and author != device.id:
             return _finding("RT-REPORT-005", place, f"a report of {author} on the branch of {device.id}")
@@ -196,7 +278,7 @@ def _open(
         return _finding(rule, place, str(error))
     if report.number != number:
         return _finding("RT-REPORT-002", place, f"the report has the number {report.number}, its file {number}")
-    return report, sha256(payload)
+    return report, sha256(payload), key_hint(key)
 
 
 def _author(content: bytes, state: DesiredState) -> DeviceId | None:

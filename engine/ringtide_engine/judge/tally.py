@@ -2,7 +2,7 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -14,7 +14,8 @@ from ringtide_contract.sketch import EMPTY, LatencySketch, merge
 from ringtide_engine.judge.exposure import is_control, ring_of
 from ringtide_engine.judge.scores import NOTHING, Score, running_totals, scores_of, spans
 from ringtide_engine.judge.words import NAMED
-from ringtide_engine.model.evidence import Arm, Confirmations, Harm, Observation, Subject, Tally, Waiting
+from ringtide_engine.model.evidence import Arm, Confirmations, Observation, Subject, Tally
+from ringtide_engine.model.named import Harm, Waiting
 from ringtide_engine.model.progress import OpenedRing
 from ringtide_engine.model.verdict import RolloutView
 
@@ -50,6 +51,7 @@ def tally(
     *,
     now: datetime,
     through: datetime | None = None,
+    cloned: Container[DeviceId] = frozenset(),
 ) -> tuple[Tally, ...]:
     """Count what is known of a rollout.
 
@@ -60,6 +62,7 @@ def tally(
         now: The judge's present.
         through: Until when reports were collected, for silence: where nobody collects, no device can be heard. None
             where it is the present.
+        cloned: Devices of which two report with one key: none of their reports is among the observations.
 
     Returns:
         The tallies of all open rings; none before the first ring opens.
@@ -81,7 +84,7 @@ def tally(
             for place, ring in enumerate(progress.rings):
                 groups[place, subject.stratum, "control"].append(_control(view, ring, subject, reports, known))
     return tuple(
-        _sum(progress.rings[place].name, stratum, arm, group, beside=groups.get((place, stratum, "control"), ()))
+        _sum(progress.rings[place].name, stratum, arm, group, groups.get((place, stratum, "control"), ()), cloned)
         for (place, stratum, arm), group in sorted(groups.items(), key=lambda item: item[0])
     )
 
@@ -243,7 +246,14 @@ def _latencies(sketches: Iterable[LatencySketch]) -> LatencySketch:
     )
 
 
-def _sum(ring: str, stratum: str, arm: Arm, group: Sequence[_Seen], beside: Sequence[_Seen]) -> Tally:
+def _sum(
+    ring: str,
+    stratum: str,
+    arm: Arm,
+    group: Sequence[_Seen],
+    beside: Sequence[_Seen],
+    cloned: Container[DeviceId],
+) -> Tally:
     active = [seen for seen in group if not seen.subject.held]
     served = [
         (sum(count.requests for count in seen.counters), sum(count.failures for count in seen.counters))
@@ -293,6 +303,7 @@ def _sum(ring: str, stratum: str, arm: Arm, group: Sequence[_Seen], beside: Sequ
             :NAMED
         ],
         silent=tuple(seen.subject.device for seen in active if seen.silent)[:NAMED],
+        cloned=tuple(seen.subject.device for seen in group if seen.subject.device in cloned)[:NAMED],
         spans=spans(_in_order(group), _in_order(beside, last_first=True) if arm == "exposed" else ()),
     )
 

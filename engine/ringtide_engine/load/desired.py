@@ -115,7 +115,7 @@ def _read(path: str, content: bytes, kind: str) -> FileRead:
     try:
         value = _value(document)
     except MisfitError as error:
-        key = "RT-DEVICE-004" if error.pointer == "/publicKey" else "RT-SCHEMA-001"
+        key = "RT-DEVICE-004" if error.pointer in ("/publicKey", "/previousKey") else "RT-SCHEMA-001"
         misfit = finding(key, document.place(error.pointer), str(error))
         return FileRead(content=content, findings=(misfit,), document=document)
     return FileRead(content=content, findings=(), document=document, value=value)

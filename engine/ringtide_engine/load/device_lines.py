@@ -69,7 +69,7 @@ def device_lines(
         try:
             devices.append(device(path, Cursor(data), pointer=f"/{number - 1}"))
         except MisfitError as error:
-            rule = "RT-DEVICE-004" if error.pointer == "/publicKey" else "RT-SCHEMA-001"
+            rule = "RT-DEVICE-004" if error.pointer in ("/publicKey", "/previousKey") else "RT-SCHEMA-001"
             findings.append(finding(rule, Place(path=path, line=number), f"{error.pointer[1:]}: {error}"))
     return devices, findings
 

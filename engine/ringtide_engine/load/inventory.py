@@ -99,6 +99,7 @@ def device(path: str, at: Cursor, *, pointer: str = "") -> Device:
         pointer=pointer,
         id=at.read("id", parse_device_id),
         public_key=at.read("publicKey", parse_public_key),
+        previous_key=None if at.get("previousKey") is None else at.read("previousKey", parse_public_key),
         hardware_class=at.read("hardwareClass", parse_name),
         labels=dict(at.get("labels", {})),
         state=at.get("state", "active"),

@@ -103,6 +103,8 @@ class Device:
     """Id."""
     public_key: PublicKey
     """Key that signs its reports."""
+    previous_key: PublicKey | None = None
+    """Key that signed them before; still believed until a report by the new one came."""
     hardware_class: str
     """Name of its hardware class."""
     labels: Mapping[str, str]
@@ -111,6 +113,11 @@ class Device:
     """`held` takes nothing new; `retired` is no longer served."""
     pins: tuple[Pin, ...]
     """Pins, at most one a model."""
+
+    @property
+    def keys(self) -> tuple[PublicKey, ...]:
+        """The keys that may have signed a report of this device, the present one first."""
+        return (self.public_key,) if self.previous_key is None else (self.public_key, self.previous_key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

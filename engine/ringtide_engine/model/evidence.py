@@ -19,6 +19,7 @@ from ringtide_contract.ids import (
 )
 from ringtide_contract.report import Report
 from ringtide_contract.sketch import LatencySketch
+from ringtide_engine.model.named import Harm, Waiting
 from ringtide_engine.model.spans import Span
 
 MAX_EVIDENCE_BYTES = 32 * 1024 * 1024
@@ -57,54 +58,6 @@ class Subject:
     """Those cohorts of the plan's rings that it belongs to."""
     held: bool
     """Takes nothing new: it is not waited for, but what it reports still counts."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Harm:
-    """A device that the candidate hurt."""
-
-    device: DeviceId
-    """The device."""
-    what: str
-    """The step that failed, or `crash` where the serving process ended by itself."""
-
-    @classmethod
-    def from_dict(cls, value: object) -> "Harm":
-        """Read it from decoded JSON.
-
-        Raises:
-            InputError: A member is missing or wrong.
-        """
-        data = fields.members(value, "harm")
-        return cls(device=parse_device_id(fields.text(data, "device")), what=fields.text(data, "what"))
-
-    def to_dict(self) -> dict[str, Json]:
-        """Write it as `from_dict` reads it."""
-        return {"device": self.device, "what": self.what}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """A device that holds its ring."""
-
-    device: DeviceId
-    """The device."""
-    phase: str
-    """Where it stands, as it said last."""
-
-    @classmethod
-    def from_dict(cls, value: object) -> "Waiting":
-        """Read it from decoded JSON.
-
-        Raises:
-            InputError: A member is missing or wrong.
-        """
-        data = fields.members(value, "waiting device")
-        return cls(device=parse_device_id(fields.text(data, "device")), phase=fields.text(data, "phase"))
-
-    def to_dict(self) -> dict[str, Json]:
-        """Write it as `from_dict` reads it."""
-        return {"device": self.device, "phase": self.phase}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +174,8 @@ class Tally:
     """Most memory that the process of any of them has needed."""
     spans: tuple[Span, ...] = ()
     """How devices fared, span by span of their requests."""
+    cloned: tuple[DeviceId, ...] = ()
+    """Devices of which two report with one key, the first few by name; nothing they say counts. Left out where empty."""
 
     @property
     def reachable(self) -> int:
@@ -256,11 +211,15 @@ class Tally:
             harmed=fields.items(data, "harmed", Harm.from_dict),
             silent=fields.items(data, "silent", lambda item: parse_device_id(fields.string(item))),
             spans=fields.items(data, "spans", Span.from_dict),
+            cloned=fields.items(data, "cloned", lambda item: parse_device_id(fields.string(item)))
+            if "cloned" in data
+            else (),
             **{name: fields.integer(data, _member(name)) for name in COUNTS},
         )
 
     def to_dict(self) -> dict[str, Json]:
         """Write the tally as `from_dict` reads it."""
+        cloned: dict[str, Json] = {"cloned": list(self.cloned)} if self.cloned else {}
         return {
             "ring": self.ring,
             "stratum": self.stratum,
@@ -275,6 +234,7 @@ class Tally:
             "silent": list(self.silent),
             "spans": [span.to_dict() for span in self.spans],
             **{_member(name): getattr(self, name) for name in COUNTS},
+            **cloned,
         }
 
 

@@ -9,7 +9,8 @@ from types import MappingProxyType
 import numpy as np
 
 from ringtide_contract.sketch import LatencySketch, bucket_of
-from ringtide_engine.model.evidence import Confirmations, Harm, Tally, Waiting
+from ringtide_engine.model.evidence import Confirmations, Tally
+from ringtide_engine.model.named import Harm, Waiting
 from ringtide_engine.model.progress import OpenedRing, Progress
 from ringtide_engine.simulate.arms import Arms
 from ringtide_engine.simulate.devices import (
@@ -183,6 +184,7 @@ def _count(
             harmed=tuple(Harm(device=reach.ids[arm.who[each]], what="probation") for each in _first(mine, reverted)),
             silent=tuple(reach.ids[arm.who[each]] for each in _first(mine, silent & active)) if names else (),
             spans=counted.spans(group),
+            cloned=(),
             **{name: each[group] for name, each in figures.items()},
         )
     return made

@@ -15,10 +15,11 @@ def devices(state: DesiredState) -> Iterator[Finding]:
         yield finding("RT-DEVICE-005", state.documents["fleet.yaml"].place("/name"), "no device is enrolled yet")
     keys: dict[str, Device] = {}
     for device in state.devices.values():
-        other = keys.setdefault(key_hint(device.public_key), device)
-        if other is not device:
-            message = f"{device.id} has the public key of {other.id}, so either can speak as the other"
-            yield finding("RT-DEVICE-002", place_of(state, device, "/publicKey"), message)
+        for key, field in zip(device.keys, ("publicKey", "previousKey"), strict=False):
+            other = keys.setdefault(key_hint(key), device)
+            if other is not device:
+                message = f"{device.id} has the public key of {other.id}, so either can speak as the other"
+                yield finding("RT-DEVICE-002", place_of(state, device, f"/{field}"), message)
         if HARDWARE_LABEL in device.labels:
             message = f"the label {HARDWARE_LABEL} comes from the field of that name"
             yield finding("RT-DEVICE-007", place_of(state, device, f"/labels/{HARDWARE_LABEL}#"), message)

@@ -18,7 +18,7 @@ from ringtide_engine.model.verdict import RolloutView, Verdict
 from ringtide_engine.ports import ConflictError, Repository
 from ringtide_engine.resolve.state import resolve
 from ringtide_engine.workflows.cases import Case, asked_of, cases_of, read_state
-from ringtide_engine.workflows.collected import collectors, read_collected
+from ringtide_engine.workflows.collected import Collected, collectors, read_collected
 
 ATTEMPTS = 5
 """People and other judges move the branch too; after so many times the caller shall try later."""
@@ -119,7 +119,7 @@ def judge(state: DesiredState, source: str, reports: Repository, *, now: datetim
     occupied = _occupied(state, collected.observations, now, sources) if state.fleet.budgets and cases else None
     judged: list[Judged] = []
     for case in cases:
-        item = _judged(case, source, sources, collected.observations, now, occupied)
+        item = _judged(case, source, collected, now, occupied)
         judged.append(item)
         if occupied is not None:  # what one rollout lets begin takes room from the next
             occupied = Counter(occupied) + Counter(newly_taken(case.view, case.view.progress, item.verdict.progress))
@@ -207,7 +207,7 @@ def _replayed(
             _check_clock(case.view, now)
         if reports is not None:
             collected = read_collected(reports, evidence.sources, state, _since(case.view, evidence.now))
-            if _count(case, collected.observations, evidence.now, evidence.sources) != evidence.tallies:
+            if _count(case, collected, evidence.now) != evidence.tallies:
                 raise InputError(f"{path}: the reports do not give these tallies")
         for written, content in judged_files(case.view, evidence)[1].items():
             expected.setdefault(written, content)
@@ -217,8 +217,7 @@ def _replayed(
 def _judged(
     case: Case,
     source: str,
-    sources: tuple[Source, ...],
-    observations: Sequence[Observation],
+    collected: Collected,
     now: datetime,
     occupied: Mapping[str, int] | None,
 ) -> Judged:
@@ -227,23 +226,21 @@ def _judged(
         candidate=case.view.rollout.candidate,
         now=now,
         source=source,
-        sources=sources,
+        sources=collected.sources,
         tool=TOOL,
-        tallies=_count(case, observations, now, sources),
+        tallies=_count(case, collected, now),
         occupied=occupied,
     )
     verdict, files = judged_files(case.view, evidence)
     return Judged(case=case, evidence=evidence, verdict=verdict, files=files, recorded=False)
 
 
-def _count(
-    case: Case, observations: Sequence[Observation], now: datetime, sources: Sequence[Source]
-) -> tuple[Tally, ...]:
+def _count(case: Case, collected: Collected, now: datetime) -> tuple[Tally, ...]:
     """Count the reports that matter to one rollout, whatever else was read with them."""
     since = _since(case.view, now)
-    recent = [item for item in observations if since <= item.ingested_at <= now]
-    through = min((source.through for source in sources), default=None)
-    return tally(case.view, case.subjects, recent, now=now, through=through)
+    recent = [item for item in collected.observations if since <= item.ingested_at <= now]
+    through = min((source.through for source in collected.sources), default=None)
+    return tally(case.view, case.subjects, recent, now=now, through=through, cloned=collected.forked)
 
 
 def _since(view: RolloutView, now: datetime) -> datetime:

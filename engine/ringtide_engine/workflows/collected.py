@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 
 from ringtide_contract.errors import InputError
 from ringtide_contract.ids import DeviceId
+from ringtide_contract.keys import key_hint
 from ringtide_engine.judge.collected import (
     PREFIX,
     STATE_PATH,
     CollectorState,
     DeviceRecord,
+    Fork,
     read_segment,
     segment_days,
 )
@@ -32,6 +34,8 @@ class Collected:
     """Their reports."""
     records: Mapping[DeviceId, DeviceRecord]
     """Newest record of each device."""
+    forked: Mapping[DeviceId, Fork]
+    """Devices of which two report with the key that is enrolled; none of their reports is among the observations."""
 
 
 def collectors(reports: Repository) -> tuple[Source, ...]:
@@ -59,17 +63,22 @@ def read_collected(
     """
     observations: list[Observation] = []
     records: dict[DeviceId, DeviceRecord] = {}
+    forked: dict[DeviceId, Fork] = {}
     for source in sources:
         kept = _state(reports, source.branch, source.commit)
         for device, record in kept.devices.items():
             if device not in records or record.ingested_at > records[device].ingested_at:
                 records[device] = record
+            entry = state.devices.get(device)
+            if record.fork is not None and entry is not None and record.key in map(key_hint, entry.keys):
+                forked[device] = record.fork
         if since is None:
             continue
         for prefix in segment_days(max(since, source.through - MAX_HISTORY), source.through):
             for path, content in sorted(reports.files(source.commit, prefix).items()):
                 observations += read_segment(f"{source.branch}:{path}", content, state)
-    return Collected(sources=sources, observations=tuple(observations), records=records)
+    believed = tuple(item for item in observations if item.report.device not in forked)
+    return Collected(sources=sources, observations=believed, records=records, forked=forked)
 
 
 def _state(reports: Repository, branch: str, commit: str) -> CollectorState:

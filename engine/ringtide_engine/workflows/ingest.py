@@ -31,6 +31,9 @@ from ringtide_engine.workflows.cases import read_state
 ATTEMPTS = 5
 """Another ingest may move the branch first; after so many times something else is wrong."""
 
+MAX_REWRITES = 100
+"""Commits that replace a report; one is enough for a proof, and a device makes none."""
+
 _SINGLE_READS = 16
 """Up to so many files are read one by one; for more the whole folder is faster."""
 
@@ -119,6 +122,7 @@ def _collect(
     """Return what is new, and the files that record it: none where there is nothing to say."""
     lines: list[bytes] = []
     findings: list[Finding] = []
+    convicted = False
     devices: dict[DeviceId, DeviceRecord] = dict(before.devices) if before else {}
     for branch, head in sorted(reports.branches(BRANCHES).items()):
         device = device_of(branch, state)
@@ -126,10 +130,12 @@ def _collect(
             findings.append(device)
             continue
         record = devices.get(device.id)
-        if record is not None and record.head == head:
+        is_new = record is None or record.head != head
+        if not is_new and (record is None or record.fork is None):
             continue
         try:
-            files = _new_files(reports, record, head)
+            files = _new_files(reports, record, head) if is_new else {}
+            rewritten = _rewritten(reports, record, head) if is_new else {}
         except InputError as error:
             rule = REPORT_RULES["RT-REPORT-002"]
             place = Place(path=branch)
@@ -137,13 +143,14 @@ def _collect(
                 Finding(rule=rule.id, severity=rule.severity, place=place, message=str(error), fix=rule.fix)
             )
             continue
-        intake = take(device, files, record, state, head=head, now=now)
+        intake = take(device, files, record, state, head=head, now=now, rewritten=rewritten)
         lines += intake.lines
         findings += intake.findings
         if intake.record is not None:
+            convicted |= intake.record.fork != (record.fork if record else None)
             devices[device.id] = intake.record
     result = IngestResult(commit=None, accepted=len(lines), findings=tuple(findings))
-    if before is not None and not lines and now - before.through < state.fleet.ingest_interval:
+    if before is not None and not lines and not convicted and now - before.through < state.fleet.ingest_interval:
         return result, {}
     last = before.segment if before else None
     content = (reports.file(parent, last) if parent and last else None) or b""
@@ -154,6 +161,14 @@ def _collect(
         devices=devices,
     )
     return result, {**segments, STATE_PATH: after.encode()}
+
+
+def _rewritten(reports: Repository, record: DeviceRecord | None, head: str) -> Mapping[str, tuple[bytes, ...]]:
+    """Read what reports said that were replaced on the branch since it was read last."""
+    try:
+        return reports.rewritten(record.head if record else None, head, "reports/", most=MAX_REWRITES)
+    except InputError:
+        return reports.rewritten(None, head, "reports/", most=MAX_REWRITES)  # the old commit is gone
 
 
 def _new_files(reports: Repository, record: DeviceRecord | None, head: str) -> Mapping[str, bytes]:

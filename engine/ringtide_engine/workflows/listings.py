@@ -47,6 +47,10 @@ def list_devices(state: DesiredState, reports: Repository | None) -> tuple[Row, 
         record = collected.records.get(device) if collected else None
         return None if record is None else format_instant(record.ingested_at)
 
+    def alert(device: DeviceId) -> str | None:
+        fork = collected.forked.get(device) if collected else None
+        return None if fork is None else f"cloned: two histories part at report {fork.number}"
+
     return tuple(
         {
             "id": device.id,
@@ -56,6 +60,7 @@ def list_devices(state: DesiredState, reports: Repository | None) -> tuple[Row, 
             "pins": [f"{pin.model} {pin.release}" for pin in device.pins],
             "runs": _running(last.get(device.id)),
             "lastReport": heard(device.id),
+            "alert": alert(device.id),
         }
         for _, device in sorted(state.devices.items())
     )

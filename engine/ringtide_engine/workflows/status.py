@@ -37,7 +37,7 @@ class RingStatus:
     failed: int
     """Devices that took it back or refused it."""
     waiting: tuple[str, ...]
-    """The first devices that are neither, and where they stand."""
+    """The first devices that are neither, and where they stand; `cloned` where two report with one key."""
     gates: tuple[GateResult, ...]
     """Its gates; none before it opens."""
 
@@ -202,6 +202,9 @@ def _ring(name: str, stage: str, opened: OpenedRing | None, judged: Judged | Non
         reachable=sum(tally.reachable for tally in tallies),
         confirmed=sum(tally.confirmed for tally in tallies),
         failed=sum(tally.reverted + tally.refused for tally in tallies),
-        waiting=tuple(f"{item.device} {item.phase}" for tally in tallies for item in tally.waiting),
+        waiting=(
+            *(f"{item.device} {item.phase}" for tally in tallies for item in tally.waiting),
+            *(f"{device} cloned" for tally in tallies for device in tally.cloned),
+        ),
         gates=tuple(gate for gate in judged.verdict.gates if gate.ring == name) if judged else (),
     )

@@ -9,7 +9,7 @@ from ringtide_contract.errors import InputError
 from ringtide_contract.ids import DeviceId, format_instant, parse_device_id
 from ringtide_contract.membership import EVERYBODY, bucket
 from ringtide_contract.report import Report
-from ringtide_engine.judge.collected import DeviceRecord
+from ringtide_engine.judge.collected import DeviceRecord, Fork
 from ringtide_engine.judge.exposure import is_control, reaches, ring_of
 from ringtide_engine.judge.opening import controls, next_ring, open_ring
 from ringtide_engine.judge.waiting import held_back
@@ -76,6 +76,8 @@ class Explanation:
     """Where its reports stand; None where it was never heard of."""
     conditions: tuple[str, ...]
     """What is abnormal, in its own words."""
+    alert: str | None
+    """Why none of its reports is believed; None where they are."""
 
     def to_dict(self) -> dict[str, Json]:
         """Write the explanation for a document."""
@@ -91,6 +93,7 @@ class Explanation:
             if record is None
             else {"number": record.number, "ingestedAt": format_instant(record.ingested_at), "gaps": record.gaps},
             "conditions": list(self.conditions),
+            "alert": self.alert,
         }
 
 
@@ -117,7 +120,8 @@ def why(fleet: Repository, reports: Repository, device: str, *, now: datetime, b
     resolution = resolve(state)
     class_id = resolution.class_of.get(entry.id)
     sources = collectors(reports)
-    record = read_collected(reports, sources, state, None).records.get(entry.id)
+    collected = read_collected(reports, sources, state, None)
+    record, alert = collected.records.get(entry.id), _alert(entry.id, collected.forked.get(entry.id))
     last = _last_report(state, reports, entry.id, record)
     assignments = [each for each in resolution.assignments if each.class_id == class_id]
     return Explanation(
@@ -126,9 +130,19 @@ def why(fleet: Repository, reports: Repository, device: str, *, now: datetime, b
         class_id=class_id,
         stratum=resolution.classes[class_id].stratum if class_id else None,
         commit=head,
-        models=tuple(_model(state, resolution, each, entry, last, fleet, head, now) for each in assignments),
+        models=tuple(_model(state, resolution, each, entry, last, fleet, head, now, alert) for each in assignments),
         record=record,
         conditions=tuple(f"{each.type}: {each.note}" for each in last.conditions) if last else (),
+        alert=alert,
+    )
+
+
+def _alert(device: DeviceId, fork: Fork | None) -> str | None:
+    if fork is None:
+        return None
+    return (
+        f"two devices report with the key of {device}: its histories part at report {fork.number}, as was seen at "
+        f"{format_instant(fork.at)}. Neither is believed until the device is enrolled with another key"
     )
 
 
@@ -152,6 +166,7 @@ def _model(
     fleet: Repository,
     head: str,
     now: datetime,
+    alert: str | None,
 ) -> ModelReason:
     pinned = resolution.pinned.get(device.id, {}).get(assignment.model)
     placement = state.placements[assignment.placement]
@@ -177,7 +192,7 @@ def _model(
         release=chosen.release.version if chosen else None,
         variant=chosen.variant.name if chosen else None,
         because=tuple(because),
-        stands=_stands(last, assignment.model),
+        stands="not known: its reports are not believed" if alert else _stands(last, assignment.model),
         commits=_commits(fleet, head, paths),
     )
 

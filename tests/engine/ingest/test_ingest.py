@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from fakes.fleet_files import fleet_files
+from fakes.fleet_files import device_key, fleet_files
 from fakes.fleet_pair import FleetPair, StubbornRepository, fleet_pair, retired
 from fakes.reporting_devices import STABLE, ReportingDevice, model
 from ringtide_contract.errors import InputError, TransientError
-from ringtide_contract.keys import generate, public_pem
+from ringtide_contract.keys import PrivateKey, generate, key_hint, public_pem
 from ringtide_engine.judge.collected import (
     MAX_SEGMENT_BYTES,
     CollectorState,
@@ -279,3 +279,56 @@ def test_state_is_read_back_as_it_was(pair: FleetPair) -> None:
 
 def void(_: object) -> None:
     return None
+
+
+def keyed(pair: FleetPair, name: str, key: PrivateKey, previous: PrivateKey | None) -> None:
+    """Let a person review another key of a device."""
+    path = f"devices/{name}.yaml"
+    text = pair.fleet.files(pair.head)[path].decode()
+    tail = text[text.index("hardwareClass:") :]
+    fields = {"publicKey": key} | ({} if previous is None else {"previousKey": previous})
+    written = ""
+    for field, value in fields.items():
+        lines = public_pem(value.public_key()).splitlines()
+        written += f"{field}: |\n" + "".join(f"  {line}\n" for line in lines)
+    pair.change(**{path: (text[: text.index("publicKey:")] + written + tail).encode()})
+
+
+def test_during_a_rotation_both_keys_are_believed_in_one_chain_until_the_new_one_has_spoken(pair: FleetPair) -> None:
+    name, new = "edge-s-0001", generate()
+    old, device = device_key(name), pair.devices[name]
+    pair.send(name)
+    pair.ingest()
+    keyed(pair, name, new, old)
+    pair.send(name)
+    assert (pair.ingest().accepted, state_of(pair).devices[name].key) == (1, key_hint(old.public_key()))  # type: ignore[index]
+    before = replace(device, files={})
+    device.key = new
+    pair.send(name)
+    result = pair.later(MINUTE).ingest()
+    assert (result.accepted, result.findings) == (1, ())
+    record = state_of(pair).devices[name]  # type: ignore[index]
+    assert (record.number, record.gaps, record.key) == (3, 0, key_hint(new.public_key()))
+    read = read_collected(pair.reports, collectors(pair.reports), pair.state, pair.now)
+    assert [item.report.number for item in read.observations] == [1, 2, 3], "evidence from before goes on counting"
+
+    before.number, before.previous = device.number, device.previous
+    pair.push(f"reports/{name}", before.send())
+    assert [each.rule for each in pair.ingest().findings] == ["RT-REPORT-002"], "nobody changes back"
+    keyed(pair, name, new, None)
+    pair.push(f"reports/{name}", {"reports/4.json": None})
+    pair.send(name)
+    assert (pair.ingest().accepted, state_of(pair).devices[name].number) == (1, 4)  # type: ignore[index]
+
+
+def test_the_key_before_convicts_nobody_after_the_change(pair: FleetPair) -> None:
+    name, new = "edge-s-0001", generate()
+    keyed(pair, name, new, device_key(name))
+    pair.devices[name].key = new
+    pair.send(name)
+    pair.send(name)
+    pair.ingest()
+    thief = ReportingDevice(id=name)
+    pair.push(f"reports/{name}", {**thief.send(), **thief.send()})
+    assert {each.rule for each in pair.ingest().findings} == {"RT-REPORT-003"}
+    assert state_of(pair).devices[name].fork is None  # type: ignore[index]
