@@ -4,7 +4,7 @@ Diet: everything, imported inside the functions, so that a verb loads what it us
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,6 +69,20 @@ def new_repository(folder: Path, files: Mapping[str, bytes], message: str) -> st
     from ringtide_engine.adapters.new_repository import create
 
     return create(folder, files, message=message)
+
+
+def guard_reports(folder: Path, writers: Sequence[str], *, dry_run: bool) -> Sequence[str]:
+    """Install the hooks of a reports repository, and return what is in force.
+
+    Raises:
+        InputError: The folder holds something else, or other hooks, or cannot be written.
+    """
+    from ringtide_engine.adapters import reports_guard
+
+    if dry_run:
+        reports_guard.check(folder)
+        return ()
+    return reports_guard.install(folder.absolute(), writers)
 
 
 def work_tree(folder: Path) -> "GitWorkTree":

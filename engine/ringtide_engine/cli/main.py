@@ -26,6 +26,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "simulate": "Say what a rollout would do to this fleet.",
         "publish": "Sign the desired state and hand it to devices.",
         "verify": "Verify what is published, as devices do.",
+        "reports": "Guard the repository that devices push reports to.",
         "ingest": "Collect the reports that devices have pushed.",
         "advance": "Judge rollouts: promote, hold or roll back.",
         "rollout": "Follow rollouts, pause, approve or abort them.",

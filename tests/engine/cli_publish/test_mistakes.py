@@ -37,7 +37,7 @@ def test_help_names_every_option(verb: str, capsys: pytest.CaptureFixture[str]) 
 
 WRITING = {
     ("init",), ("key", "new"), ("key", "establish"), ("device", "add"), ("device", "hold"), ("device", "release"),
-    ("device", "retire"), ("publish",), ("ingest",), ("advance",),
+    ("device", "retire"), ("publish",), ("ingest",), ("advance",), ("reports", "guard"),
 }  # fmt: skip
 
 
