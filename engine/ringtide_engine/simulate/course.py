@@ -14,6 +14,7 @@ from ringtide_engine.model.progress import OpenedRing, Progress, RolloutPhase
 from ringtide_engine.model.verdict import RolloutView, Verdict
 from ringtide_engine.simulate.arms import Arms
 from ringtide_engine.simulate.assumptions import Assumptions, Fault
+from ringtide_engine.simulate.budgets import Budgets
 from ringtide_engine.simulate.devices import CONFIRMED, PROBATION, REVERTED, STABLE, Devices
 from ringtide_engine.simulate.links import Links
 from ringtide_engine.simulate.reach import Bools, Floats, Reach
@@ -103,6 +104,8 @@ class Course:
         self.now_s = 0
         self.online: Bools = np.zeros(setting.reach.count, np.bool_)
         """Who is online, and has reported, in this step."""
+        self.budgets = Budgets(setting.reach) if view.budgets else None
+        """The fleet's disruption budgets; None where it has none."""
         self.verdict: Verdict | None = None
         """The last verdict of this run."""
         self._opened: list[OpenedRing] = []
@@ -139,9 +142,20 @@ class Course:
         if completed and known == self._known:
             return
         self._known = known
-        self.verdict = self.setting.decide(self.view, self.evidence(self.tallies()))
+        self.verdict = self._decide(self.evidence(self.tallies()))
         self.view = replace(self.view, progress=self.verdict.progress if self.verdict.progress.rings else None)
         self._take_openings()
+
+    def _decide(self, evidence: Evidence) -> Verdict:
+        """Ask the judge; of a large fleet, all candidates are shown to it only where another ring opens."""
+        rings = self.view.progress.rings if self.view.progress else ()
+        if self.budgets is None:
+            return self.setting.decide(self.view, evidence)
+        waiting = self.budgets.waiting(rings) if rings else ()
+        verdict = self.setting.decide(replace(self.view, candidates=waiting), evidence)
+        if len(verdict.progress.rings) == len(rings):
+            return verdict
+        return self.setting.decide(replace(self.view, candidates=self.budgets.candidates), evidence)
 
     def tallies(self, *, names: bool = False) -> tuple[Tally, ...]:
         """Return what the judge is told."""
@@ -162,11 +176,15 @@ class Course:
             sources=(Source(branch="simulated", commit="0" * 40, through=self.now),),
             tool="simulation",
             tallies=counted,
+            occupied=None if self.budgets is None else self.budgets.occupied(self.devices, self.now_s, self.limit_s),
         )
 
     def _take_openings(self) -> None:
         """Open the rings that are due: those that the judge has just opened, or had before the present."""
         rings = self.view.progress.rings if self.view.progress else ()
+        if self.budgets is not None and self._opened != list(rings[: len(self._opened)]):
+            self._opened = list(rings[: len(self._opened)])
+            self.devices.may_begin = self.budgets.let_begin(self._opened)
         for place in range(len(self._opened), len(rings)):
             ring = rings[place]
             if ring.opened_at > self.now:
@@ -182,6 +200,8 @@ class Course:
                 spec.spread.total_seconds() if spec else 0.0,
                 np.array([float(ring.cuts.get(name, unweighed)) for name in reach.strata]),
             )
+            if self.budgets is not None:
+                self.devices.may_begin = self.budgets.let_begin(self._opened)
             progress = self.progress
             if progress is not None:
                 self.arms.open(progress, self.devices, self.now_s)

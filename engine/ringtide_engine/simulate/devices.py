@@ -44,6 +44,8 @@ class Devices:
         """Place of the ring that exposes each device; -1 while none does."""
         self.start_s = np.full(count, np.inf)
         """When it may begin."""
+        self.may_begin = np.ones(count, np.bool_)
+        """Whether disruption budgets let it begin."""
         self.state = np.zeros(count, np.int8)
         """Where the candidate stands."""
         self.activated_s = np.full(count, np.inf)
@@ -100,7 +102,8 @@ class Devices:
             online: Who is online.
             is_open: Which rings have a window open in which time zone.
         """
-        ready = (self.state == STABLE) & (self.ring >= 0) & online & ~self._reach.held & (self.start_s <= now_s)
+        asked = (self.ring >= 0) & self.may_begin & ~self._reach.held
+        ready = (self.state == STABLE) & asked & online & (self.start_s <= now_s)
         begin = np.flatnonzero(ready)
         begin = begin[is_open[self.ring[begin], self._reach.zone[begin]]]
         self.fetched = int(self._reach.fetched[begin].sum())
@@ -131,7 +134,7 @@ class Devices:
     def report(self, now_s: float, online: Bools) -> tuple[Ints, Ints]:
         """Let those who are online report; return those with candidate requests, and the control's by place in it."""
         self.heard_s[online] = now_s
-        asked = np.flatnonzero(online & (self.ring >= 0) & ~self._reach.held)
+        asked = np.flatnonzero(online & (self.ring >= 0) & self.may_begin & ~self._reach.held)
         newly = asked[(self.state[asked] == CONFIRMED) & (self.said[asked] != IS_CONFIRMED)]
         self.confirmed_s[newly] = now_s
         self.said[asked] = self.state[asked] + 1

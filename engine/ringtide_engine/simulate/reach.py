@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ringtide_contract.ids import DeviceId
 from ringtide_contract.membership import EVERYBODY, NOBODY, Cut
+from ringtide_engine.model.budgets import Candidate
 from ringtide_engine.model.evidence import Subject
 from ringtide_engine.model.progress import OpenedRing, Progress
 
@@ -42,6 +43,8 @@ class Reach:
     """Time zones of the devices, sorted."""
     zone: Ints
     """Place of each device's zone in `zones`."""
+    candidates: Sequence[Candidate | None]
+    """Each device as the judge's budgets see it; None where it is in no group."""
 
     @property
     def count(self) -> int:
@@ -51,8 +54,8 @@ class Reach:
     def inside(self, ring: OpenedRing) -> Bools:
         """Return the devices that an open ring reaches, by the rule of the judge: bucket below the stratum's cut."""
         unweighed = NOBODY if ring.cohort is None else EVERYBODY
-        below = _below(self, {name: ring.cuts.get(name, unweighed) for name in self.strata})
-        return below if ring.cohort is None else below & self.cohorts[ring.cohort]
+        reached = below(self.bucket, self.stratum, [ring.cuts.get(name, unweighed) for name in self.strata])
+        return reached if ring.cohort is None else reached & self.cohorts[ring.cohort]
 
     def ring_of(self, progress: Progress) -> Ints:
         """Return the place of the first open ring that exposes each device, -1 where none does."""
@@ -63,15 +66,16 @@ class Reach:
 
     def control(self, progress: Progress) -> Bools:
         """Return the devices kept on the stable release to compare with."""
-        borders = {name: progress.control.get(name, EVERYBODY) for name in self.strata}
-        return ~_below(self, borders) & (self.ring_of(progress) < 0)
+        borders = [progress.control.get(name, EVERYBODY) for name in self.strata]
+        return ~below(self.bucket, self.stratum, borders) & (self.ring_of(progress) < 0)
 
 
-def _below(reach: Reach, cuts: Mapping[str, Cut]) -> Bools:
-    last = np.array([max(cuts[name] - 1, 0) for name in reach.strata], np.uint64)  # 2^64 itself is no uint64
-    some = np.array([cuts[name] > NOBODY for name in reach.strata], np.bool_)
-    below: Bools = some[reach.stratum] & (reach.bucket <= last[reach.stratum])
-    return below
+def below(bucket: NDArray[np.uint64], place: Ints, cuts: Sequence[Cut]) -> Bools:
+    """Return which buckets lie below the cut at their place in `cuts`."""
+    last = np.array([max(cut - 1, 0) for cut in cuts], np.uint64)  # 2^64 itself is no uint64
+    some = np.array([cut > NOBODY for cut in cuts], np.bool_)
+    found: Bools = some[place] & (bucket <= last[place])
+    return found
 
 
 def reach_of(
@@ -79,6 +83,7 @@ def reach_of(
     fetched: Callable[[Subject], int],
     hurt: Callable[[Subject], bool],
     zone_of: Callable[[Subject], str] = lambda _: "UTC",
+    groups_of: Callable[[Subject], tuple[str, ...]] = lambda _: (),
 ) -> Reach:
     """Return the subjects of a rollout as arrays.
 
@@ -87,6 +92,7 @@ def reach_of(
         fetched: Bytes that one of them fetches for the candidate.
         hurt: Whether a fault of the candidate can hurt it.
         zone_of: The time zone that its site windows go by.
+        groups_of: Its groups in the fleet's disruption budgets.
     """
     ordered = sorted(subjects, key=lambda each: each.device)
     strata = tuple(sorted({each.stratum for each in ordered}))
@@ -110,4 +116,18 @@ def reach_of(
         hurt=np.fromiter((hurt(each) for each in ordered), np.bool_, len(ordered)),
         zones=zones,
         zone=np.fromiter(map({name: number for number, name in enumerate(zones)}.__getitem__, zone), np.int64),
+        candidates=[_candidate(each, groups_of(each)) for each in ordered],
+    )
+
+
+def _candidate(subject: Subject, groups: tuple[str, ...]) -> Candidate | None:
+    if not groups:
+        return None
+    return Candidate(
+        bucket=subject.bucket,
+        stratum=subject.stratum,
+        cell="/".join(groups),
+        groups=groups,
+        cohorts=subject.cohorts,
+        held=subject.held,
     )

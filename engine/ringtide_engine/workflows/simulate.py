@@ -11,6 +11,7 @@ from ringtide_engine.judge.tally import SILENCE
 from ringtide_engine.judge.verdict import decide
 from ringtide_engine.load.desired import load_desired
 from ringtide_engine.model.assignment import Choice, Resolution
+from ringtide_engine.model.budgets import groups_of
 from ringtide_engine.model.desired import HARDWARE_LABEL, DesiredState, Rollout
 from ringtide_engine.model.evidence import Evidence, Subject
 from ringtide_engine.model.plan import Plan
@@ -55,7 +56,8 @@ def simulate(
 ) -> Simulation:
     """Simulate a rollout that has not ended, with a sound candidate and with a faulty one.
 
-    People are taken to approve at once, and not to pause or abort; disruption budgets are passed over.
+    People are taken to approve at once, and not to pause or abort. Devices that the rollout cannot reach are taken to be
+    available to the fleet's disruption budgets.
 
     Args:
         state: The desired state.
@@ -165,6 +167,7 @@ def setting_of(state: DesiredState, name: str, question: Question, *, now: datet
             lambda subject: fetched.get(state.devices[subject.device].hardware_class, 0),
             hurt,
             lambda subject: _zone(state, subject),
+            lambda subject: groups_of(labels_of(state.devices[subject.device]), state.fleet.budgets),
         ),
         terms=candidate.probation or state.fleet.probation,
         assumed=question.assumed,
@@ -177,10 +180,10 @@ def setting_of(state: DesiredState, name: str, question: Question, *, now: datet
 
 
 def without_people(view: RolloutView) -> RolloutView:
-    """Return a rollout that waits for nobody: approved, not paused, not aborted, without disruption budgets."""
+    """Return a rollout that waits for nobody: approved, not paused, not aborted."""
     rings = tuple(replace(ring, approval=None) for ring in view.plan.rings)
     rollout = replace(view.rollout, paused=None, abort=None)
-    return replace(view, rollout=rollout, plan=replace(view.plan, rings=rings), budgets={}, candidates=())
+    return replace(view, rollout=rollout, plan=replace(view.plan, rings=rings), candidates=())
 
 
 def _judge(view: RolloutView, evidence: Evidence) -> Verdict:
