@@ -12,6 +12,7 @@ from ringtide_engine.compile.memberships import memberships
 from ringtide_engine.compile.omissions import omissions
 from ringtide_engine.compile.plan import Comparison
 from ringtide_engine.compile.ring_dangers import ring_dangers
+from ringtide_engine.compile.rounds import rounds
 from ringtide_engine.compile.schedule import RingTimes, ring_times, ring_words
 from ringtide_engine.compile.unsatisfiable import unsatisfiable
 from ringtide_engine.compile.words import duration
@@ -62,9 +63,13 @@ def make_report(known: Known, compared: Comparison | None, now: datetime) -> Pla
     side = None if compared is None else compared.after.side
     state = known.state if side is None else side.state
     times: dict[str, Mapping[str, RingTimes]] = {}
-    if side is not None:
+    if side is not None and compared is not None:
+        in_rounds = rounds(compared)
         under_way = {each.rollout.rollout for each in side.resolution.assignments if each.rollout is not None}
-        times = {name: ring_times(side.state, side.state.rollouts[name], at) for name in sorted(under_way)}
+        times = {
+            name: ring_times(side.state, side.state.rollouts[name], at, in_rounds.get(name))
+            for name in sorted(under_way)
+        }
     flags = [*_of_files(known), *(dangers(compared, times) if compared is not None else _of_states(known))]
     now_, later = _reached(compared)
     return PlanReport(

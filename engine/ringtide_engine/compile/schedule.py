@@ -30,13 +30,17 @@ class RingTimes:
     """From the ring's opening to its finish."""
 
 
-def ring_times(state: DesiredState, rollout: Rollout, now: datetime) -> Mapping[str, RingTimes]:
+def ring_times(
+    state: DesiredState, rollout: Rollout, now: datetime, rounds: Mapping[str, int] | None = None
+) -> Mapping[str, RingTimes]:
     """Walk the rings of a rollout: the opening of the window, spread, probation and soak, one ring after the other.
 
     Args:
         state: The desired state.
         rollout: A rollout of it that has not finished.
         now: The present, to the minute.
+        rounds: Ring to the rounds in which disruption budgets let its devices begin; one where it is not named. A
+            round takes a probation, and until the next collection of reports.
     """
     placement = state.placements[rollout.placement]
     candidate = state.releases.get((placement.model, rollout.candidate))
@@ -55,7 +59,8 @@ def ring_times(state: DesiredState, rollout: Rollout, now: datetime) -> Mapping[
             continue
         if ring.name in opened:
             at = Estimate(at=max(now, opened[ring.name]), reason="the ring is open")
-        times = _times(ring, at, proven, state.fleet.time_zones)
+        turns = ((rounds or {}).get(ring.name, 1) - 1) * (proven + state.fleet.ingest_interval)
+        times = _times(ring, at, proven, turns, state.fleet.time_zones)
         answer[ring.name] = times
         at = times.finishes
         if at.at is not None:
@@ -92,7 +97,7 @@ def _first(state: DesiredState, rollout: Rollout, now: datetime) -> Estimate:
     return Estimate(at=None, reason=f"waits for the rollout {ahead[0]} of the same placement")
 
 
-def _times(ring: Ring, opens: Estimate, proven: timedelta, places: TimeZones | None) -> RingTimes:
+def _times(ring: Ring, opens: Estimate, proven: timedelta, turns: timedelta, places: TimeZones | None) -> RingTimes:
     if opens.at is None:
         return RingTimes(starts=opens, finishes=opens, waits=None, takes=None)
     zones = sorted(set(places.zones.values())) if places is not None and ring.site_windows else ["UTC"]
@@ -103,8 +108,8 @@ def _times(ring: Ring, opens: Estimate, proven: timedelta, places: TimeZones | N
     if first is None or last is None:
         closed = Estimate(at=None, reason=f"its windows do not open within {duration(LOOK_AHEAD)}")
         return RingTimes(starts=closed, finishes=closed, waits=None, takes=None)
-    finish = last + proven + ring.soak
-    parts = [("spread", ring.spread), ("probation", proven), ("soak", ring.soak)]
+    finish = last + turns + proven + ring.soak
+    parts = [("spread", ring.spread), ("room in budgets", turns), ("probation", proven), ("soak", ring.soak)]
     made = " + ".join(f"{name} {duration(span)}" for name, span in parts if span) or "at once"
     window = "" if first == opens.at else ", when its window opens"
     return RingTimes(

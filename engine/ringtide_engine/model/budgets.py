@@ -1,6 +1,7 @@
 """Disruption budgets: how many devices of one group may be unavailable at once, over all rollouts."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -54,3 +55,12 @@ def groups_of(labels: Mapping[str, str], budgets: Sequence[DisruptionBudget]) ->
 def cell_of(labels: Mapping[str, str], budgets: Sequence[DisruptionBudget]) -> str:
     """Return what devices of the same groups have in common; empty where no budget counts them."""
     return "/".join(groups_of(labels, budgets))
+
+
+def allowances(devices: Iterable[Mapping[str, str]], budgets: Sequence[DisruptionBudget]) -> Mapping[str, int]:
+    """Return how many devices of each group may be unavailable at once; a device is given by its labels."""
+    sizes: Counter[str] = Counter()
+    for labels in devices:
+        sizes.update(groups_of(labels, budgets))
+    by_label = {each.label: each for each in budgets}
+    return {group: by_label[group.partition("=")[0]].allows(sizes[group]) for group in sorted(sizes)}

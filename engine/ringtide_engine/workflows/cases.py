@@ -1,7 +1,7 @@
 """The desired state at a commit, and from it the case of each rollout that the judge looks at."""
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from ringtide_engine.judge.budgets import Asked
 from ringtide_engine.judge.view import subjects_of, view_of
 from ringtide_engine.load.desired import load_desired
 from ringtide_engine.model.assignment import Choice, Resolution
-from ringtide_engine.model.budgets import Candidate, groups_of
+from ringtide_engine.model.budgets import Candidate, allowances, groups_of
 from ringtide_engine.model.desired import DesiredState, Rollout
 from ringtide_engine.model.evidence import Subject
 from ringtide_engine.model.finding import FindingsError
@@ -108,7 +108,8 @@ def case_of(state: DesiredState, resolution: Resolution, rollout: Rollout) -> Ca
     }
     subjects = subjects_of(state, resolution, view, units, manifests)
     if state.fleet.budgets:
-        view = replace(view, budgets=_allowed(state, resolution), candidates=_candidates(state, resolution, subjects))
+        allowed = allowances(map(labels_of, resolution.devices.values()), state.fleet.budgets)
+        view = replace(view, budgets=allowed, candidates=_candidates(state, resolution, subjects))
     return Case(view=view, subjects=subjects)
 
 
@@ -124,15 +125,6 @@ def asked_of(state: DesiredState, resolution: Resolution) -> Asked:
         for name, row in make_index_rows(state, resolution, manifests).items()
         if groups_of(labels_of(resolution.devices[name]), state.fleet.budgets)
     }
-
-
-def _allowed(state: DesiredState, resolution: Resolution) -> Mapping[str, int]:
-    """Return how many devices of each group may be unavailable at once."""
-    allowed: dict[str, int] = {}
-    for budget in state.fleet.budgets:
-        sizes = Counter(group for each in resolution.devices.values() for group in groups_of(labels_of(each), [budget]))
-        allowed |= {group: budget.allows(size) for group, size in sizes.items()}
-    return allowed
 
 
 def _candidates(state: DesiredState, resolution: Resolution, subjects: Sequence[Subject]) -> tuple[Candidate, ...]:

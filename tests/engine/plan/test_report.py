@@ -1,5 +1,6 @@
 """What a report says beside its dangers: who changes when, who joins cohorts, and what will not happen."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -206,6 +207,23 @@ def test_rings_follow_each_other_by_probation_and_soak() -> None:
     assert [each.finishes.at for each in made.rings] == [at + step, at + 2 * step, at + 3 * step]
     assert made.rings[0].gates[0] == "90% of reachable devices confirmed, then a soak of 1h"
     assert made.at == at
+
+
+def test_budgets_make_a_ring_begin_in_rounds_of_probation_and_report() -> None:
+    """One device of a region at a time: a ring takes as many rounds as it has devices in one region."""
+    base, change = fleet_files(strata=("region",)), fleet_files(rollout="1.1.0", strata=("region",))
+    budget = "disruptionBudgets: [{label: region, maxUnavailable: 1}]\nmaxSilence: 24h"
+    free = report_of(base, change)
+    tight = report_of(*(edited(each, "fleet.yaml", "maxSilence: 24h", budget) for each in (base, change)))
+    later = timedelta(0)
+    for slow, quick in zip(tight.rings, free.rings, strict=True):
+        regions: Counter[str] = Counter()
+        for each in slow.row.strata:
+            regions[each.stratum.partition("region=")[2]] += each.now + each.later
+        later += (max(regions.values()) - 1) * timedelta(minutes=15)
+        assert slow.finishes.at == (quick.finishes.at or NOW) + later
+    assert later >= timedelta(minutes=45)
+    assert "room in budgets" in tight.rings[-1].finishes.reason
 
 
 def test_a_ring_begins_when_its_window_opens() -> None:
