@@ -130,6 +130,17 @@ def _measure(gate: Gate, tallies: Sequence[Tally]) -> _Measure:
                 failed=0,
                 text=f"agreed on {agreed} of {compared} compared requests on {devices(comparing)}",
             )
+        case "drift":
+            windows, watching, drifted = (
+                _sum(tallies, name) for name in ("drift_windows", "watching", "drifted_windows")
+            )
+            return _Measure(
+                values=_both(drifted, windows, _sum(tallies, "drifted_ppm"), watching),
+                devices=watching,
+                requests=_sum(tallies, "requests"),
+                failed=0,
+                text=f"unlike the drift reference {drifted} of {windows} windows on {devices(watching)}",
+            )
         case "p95Latency":
             shares = [share for tally in tallies if (share := _p95_share(tally)) is not None]
             return _Measure(

@@ -134,6 +134,7 @@ _FAULTS = {
     "inferenceSuccess": "failed requests",
     "p95Latency": "requests over the latency budget",
     "agreementWithStable": "answers other than the stable release's",
+    "drift": "windows unlike the drift reference",
 }
 
 
@@ -151,6 +152,8 @@ def _spans_of(gate: Gate, tally: Tally) -> list[Scores]:
             return [span.slow for span in tally.spans]
         case "agreementWithStable":
             return [span.disagreed for span in tally.spans]
+        case "drift":
+            return [span.drifted for span in tally.spans]
 
 
 def _pairs_of(gate: Gate, span: Span) -> Mapping[int, int]:

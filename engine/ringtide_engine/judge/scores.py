@@ -30,6 +30,10 @@ class Totals:
     """Compared ones."""
     agreed: int
     """Compared ones with the stable release's answer."""
+    windows: int
+    """Windows held against the drift reference."""
+    drifted: int
+    """Windows unlike it."""
 
     def minus(self, before: "Totals") -> "Totals":
         """Return what came after `before`; a counter that went down counts for nothing."""
@@ -39,10 +43,12 @@ class Totals:
             over_budget=max(0, self.over_budget - before.over_budget),
             compared=max(0, self.compared - before.compared),
             agreed=max(0, self.agreed - before.agreed),
+            windows=max(0, self.windows - before.windows),
+            drifted=max(0, self.drifted - before.drifted),
         )
 
 
-NOTHING = Totals(requests=0, failures=0, over_budget=0, compared=0, agreed=0)
+NOTHING = Totals(requests=0, failures=0, over_budget=0, compared=0, agreed=0, windows=0, drifted=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +61,8 @@ class Score:
     """Requests over budget of requests."""
     disagreed: tuple[int, int] | None
     """Answers other than the stable release's of compared requests; None where nothing was compared."""
+    drifted: tuple[int, int] | None
+    """Windows unlike the drift reference of windows; None where none was complete."""
 
 
 def running_totals(
@@ -69,7 +77,7 @@ def running_totals(
     """
     newest: dict[tuple[str, str], Counters] = {}
     totals: list[Totals] = []
-    requests = failures = over_budget = compared = agreed = 0
+    requests = failures = over_budget = compared = agreed = windows = drifted = 0
     for counters in reports:
         for each in counters:
             if each.manifest == but or of not in (None, each.manifest):
@@ -81,14 +89,26 @@ def running_totals(
                 over_budget -= before.over_budget
                 compared -= before.compared
                 agreed -= before.agreed
+                windows -= before.drift_windows
+                drifted -= before.drifted_windows
             newest[each.manifest, each.session] = each
             requests += each.requests
             failures += each.failures
             over_budget += each.over_budget
             compared += each.compared
             agreed += each.agreed
+            windows += each.drift_windows
+            drifted += each.drifted_windows
         totals.append(
-            Totals(requests=requests, failures=failures, over_budget=over_budget, compared=compared, agreed=agreed)
+            Totals(
+                requests=requests,
+                failures=failures,
+                over_budget=over_budget,
+                compared=compared,
+                agreed=agreed,
+                windows=windows,
+                drifted=drifted,
+            )
         )
     return totals
 
@@ -106,6 +126,7 @@ def scores_of(totals: Sequence[Totals], requests: int) -> tuple[Score, ...]:
                 failed=(min(span.failures, span.requests), span.requests),
                 slow=(min(span.over_budget, span.requests), span.requests),
                 disagreed=(span.compared - min(span.agreed, span.compared), span.compared) if span.compared else None,
+                drifted=(min(span.drifted, span.windows), span.windows) if span.windows else None,
             )
         )
         if len(scores) == MAX_SPANS:
@@ -134,6 +155,7 @@ def spans(exposed: Sequence[Sequence[Score]], control: Sequence[Sequence[Score]]
                 failed=Counter(rounded(*each.failed) for each in here),
                 slow=Counter(rounded(*each.slow) for each in here),
                 disagreed=Counter(rounded(*each.disagreed) for each in here if each.disagreed),
+                drifted=Counter(rounded(*each.drifted) for each in here if each.drifted),
                 failed_pairs=Counter(_difference(one.failed, other.failed) for one, other in pairs),
                 slow_pairs=Counter(_difference(one.slow, other.slow) for one, other in pairs),
             )
@@ -155,6 +177,7 @@ def added(spans: Iterable[Sequence[Span]]) -> tuple[Span, ...]:
             failed=_sum(each[place].failed for each in groups if len(each) > place),
             slow=_sum(each[place].slow for each in groups if len(each) > place),
             disagreed=_sum(each[place].disagreed for each in groups if len(each) > place),
+            drifted=_sum(each[place].drifted for each in groups if len(each) > place),
             failed_pairs=_sum(each[place].failed_pairs for each in groups if len(each) > place),
             slow_pairs=_sum(each[place].slow_pairs for each in groups if len(each) > place),
         )

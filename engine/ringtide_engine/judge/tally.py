@@ -223,6 +223,8 @@ def _minus(count: Counters, before: Counters) -> Counters:
         over_budget=max(0, count.over_budget - before.over_budget),
         compared=max(0, count.compared - before.compared),
         agreed=max(0, count.agreed - before.agreed),
+        drift_windows=max(0, count.drift_windows - before.drift_windows),
+        drifted_windows=max(0, count.drifted_windows - before.drifted_windows),
         latency=LatencySketch(counts=MappingProxyType(latency)),
     )
 
@@ -262,6 +264,10 @@ def _sum(
     compared = [
         (sum(count.compared for count in seen.counters), sum(count.agreed for count in seen.counters)) for seen in group
     ]
+    watched = [
+        (sum(count.drift_windows for count in seen.counters), sum(count.drifted_windows for count in seen.counters))
+        for seen in group
+    ]
     times: dict[datetime, int] = defaultdict(int)
     for seen in active:
         if seen.confirmed_at is not None:
@@ -289,6 +295,10 @@ def _sum(
         compared=_total(whole for whole, _ in compared),
         agreed=_total(part for _, part in compared),
         agreed_ppm=sum(_share_ppm(part, whole) for whole, part in compared),
+        watching=sum(whole > 0 for whole, _ in watched),
+        drift_windows=_total(whole for whole, _ in watched),
+        drifted_windows=_total(part for _, part in watched),
+        drifted_ppm=sum(_share_ppm(part, whole) for whole, part in watched),
         over_memory=sum(_peak(seen) > seen.subject.budget_bytes for seen in group),
         peak_memory_bytes=min(max(map(_peak, group)), MAX_INTEGER),
         budget_us=group[0].subject.budget_us,

@@ -154,7 +154,9 @@ class Cohort:
     """Who answers for it."""
 
 
-Metric = Literal["updateSuccess", "inferenceSuccess", "p95Latency", "peakMemory", "agreementWithStable", "wentSilent"]
+Metric = Literal[
+    "updateSuccess", "inferenceSuccess", "p95Latency", "peakMemory", "agreementWithStable", "drift", "wentSilent"
+]
 """Shares of devices or requests; `p95Latency` is the 95th percentile as a share of the latency budget."""
 
 

@@ -104,6 +104,10 @@ COUNTS = (
     "compared",
     "agreed",
     "agreed_ppm",
+    "watching",
+    "drift_windows",
+    "drifted_windows",
+    "drifted_ppm",
 )
 """The members of a tally that add up."""
 
@@ -156,6 +160,14 @@ class Tally:
     """Of these, the ones with the same answer."""
     agreed_ppm: int
     """Sum over comparing devices of their share of agreement, in millionths."""
+    watching: int
+    """Devices with at least one window held against the drift reference."""
+    drift_windows: int
+    """Windows held against it."""
+    drifted_windows: int
+    """Of these, the ones unlike it."""
+    drifted_ppm: int
+    """Sum over watching devices of their share of these, in millionths."""
     budget_us: int
     """Latency budget of the stratum's hardware."""
     latency: LatencySketch

@@ -27,6 +27,8 @@ class Span:
     """Share of requests over the latency budget to devices."""
     disagreed: Mapping[int, int]
     """Share of compared requests with another answer than the stable release to devices."""
+    drifted: Mapping[int, int]
+    """Share of windows unlike the drift reference to devices."""
     failed_pairs: Mapping[int, int]
     """Difference of the shares of failed requests to pairs."""
     slow_pairs: Mapping[int, int]
@@ -55,6 +57,7 @@ _MEMBERS = {
     "failed": "failed",
     "slow": "slow",
     "disagreed": "disagreed",
+    "drifted": "drifted",
     "failed_pairs": "failedPairs",
     "slow_pairs": "slowPairs",
 }

@@ -96,6 +96,7 @@ class SpanCounts:
                     failed=dict(each[0]),
                     slow=dict(each[1]),
                     disagreed=dict(each[2]),
+                    drifted={0: sum(each[0].values())},
                     failed_pairs=dict(each[3]),
                     slow_pairs=dict(each[4]),
                 )

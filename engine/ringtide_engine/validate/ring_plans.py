@@ -14,6 +14,7 @@ _SENSE = {
     "agreementWithStable": "atLeast",
     "p95Latency": "atMost",
     "peakMemory": "atMost",
+    "drift": "atMost",
     "wentSilent": "atMost",
 }
 

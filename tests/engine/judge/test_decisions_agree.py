@@ -56,7 +56,7 @@ def test_the_wealth_against_the_control_is_the_judges(played: tuple[Course, ours
                         exact = rounded(round(abs(apart) * 10**12), 10**12)
                         differences[exact if apart >= 0 else -exact] += 1
                 kept = {"failed_pairs": {}, "slow_pairs": {}, f"{metric}_pairs": differences}
-                spans.append(Span(failed={}, slow={}, disagreed={}, **kept))
+                spans.append(Span(failed={}, slow={}, disagreed={}, drifted={}, **kept))
             groups.append([proof._pairs_of(compared, span) for span in spans])
         assert mine[run] == pytest.approx(proof._log_wealth_of_worse(compared, groups), abs=1e-6)
 

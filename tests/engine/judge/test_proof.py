@@ -159,7 +159,8 @@ def test_nothing_served_is_no_evidence(part: Callable[[Subject], ModelReport]):
 
 def test_spans_double_and_end():
     totals = [
-        Totals(requests=100 * step, failures=step, over_budget=0, compared=0, agreed=0) for step in range(1, 2**12)
+        Totals(requests=100 * step, failures=step, over_budget=0, compared=0, agreed=0, windows=step, drifted=step // 2)
+        for step in range(1, 2**12)
     ]
     scores = scores_of(totals, 100)
     assert [each.failed[1] for each in scores] == [100 * 2**power for power in range(MAX_SPANS)]

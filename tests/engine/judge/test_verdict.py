@@ -355,6 +355,17 @@ def test_agreement_with_the_stable_release_is_a_share_of_compared_requests() -> 
     assert world.heard(confirmed).verdict().gates[0].answer == "insufficient evidence"
 
 
+def test_drift_is_a_share_of_windows_and_nothing_watched_is_no_pass() -> None:
+    gates = (gate("drift", "atMost", "1/10", devices=2),)
+    world = started(ring_plan=plan(ring("canary", "1/4", gates=gates), ring("rest", "1"))).later(HOUR)
+    for drifted, answer in ((0, "pass"), (1, "pass"), (9, "fail")):
+        part = lambda each, drifted=drifted: model(  # noqa: E731
+            "confirmed", each.manifest, replace(counters(each.manifest), drift_windows=10, drifted_windows=drifted)
+        )
+        assert world.heard(part).verdict().gates[0].answer == answer
+    assert world.heard(confirmed).verdict().gates[0].answer == "insufficient evidence"
+
+
 def test_minimum_per_stratum_reaches_small_strata() -> None:
     small = replace(ring("canary", "1/100"), minimum_per_stratum=2)
     world = started(12, ring_plan=plan(small, ring("rest", "1"), control="0"), strata=("region",))

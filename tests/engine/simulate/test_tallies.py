@@ -83,6 +83,7 @@ def counters(manifest: Digest, totals: np.ndarray, budget_us: int) -> Counters:
         manifest=manifest, session="one", requests=figures[REQUESTS], failures=figures[FAILURES],
         over_budget=figures[OVER], compared=figures[COMPARED], agreed=figures[AGREED], crashes=0,
         peak_memory_bytes=0, latency=_latency(budget_us, figures[REQUESTS], figures[OVER]),
+        drift_windows=figures[REQUESTS],
     )  # fmt: skip
 
 
