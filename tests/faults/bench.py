@@ -1,5 +1,6 @@
 """What every fault is tried with, and the one table that comes of it."""
 
+import math
 import multiprocessing
 import os
 import shutil
@@ -58,6 +59,8 @@ class Bench:
     """Every point, however long it takes."""
     workers: int
     """Tries at one time."""
+    end: float = math.inf
+    """Monotonic second after which, without `full`, no row gets more than its first tries."""
 
     def lacks(self, *programs: str, root: bool = False) -> str:
         """Say what this machine lacks; nothing where it has all."""
@@ -75,18 +78,31 @@ class Bench:
         seconds: float,
         note: str = "",
         story: Story | None = None,
+        at_once: int = 1,
     ) -> Row:
-        """Try every point, several at one time; without `full`, as many as the seconds allow."""
+        """Try every point, several at one time; without `full`, as many as the seconds allow, and some in any case.
+
+        Args:
+            fault: What is done.
+            attempt: Does it to one point.
+            points: Where.
+            seconds: In CI, for all of them.
+            note: What to say of them.
+            story: What the device is asked for meanwhile.
+            at_once: Tries that take the place of one: most of their time they sleep.
+        """
         begin = time.monotonic()
         found: list[Outcome] = []
         missed: list[str] = []
         waiting = list(enumerate(points))
         base = self.folder / "".join(sign if sign.isalnum() else "-" for sign in fault)
-        with ProcessPoolExecutor(self.workers, mp_context=multiprocessing.get_context("fork")) as pool:
+        workers = at_once * self.workers
+        last = min(begin + seconds, self.end)
+        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as pool:
             running: dict[Future[Outcome | None], T] = {}
             while waiting or running:
-                late = not self.full and time.monotonic() - begin > seconds
-                while waiting and not late and len(running) < self.workers:
+                late = not self.full and time.monotonic() > last and (found or missed)
+                while waiting and not late and len(running) < workers:
                     number, point = waiting.pop(0)
                     future = pool.submit(_attempt, attempt, story or self.update, base / str(number), point)
                     running[future] = point

@@ -31,7 +31,7 @@ from ringtide_engine.adapters.static_mirror import StaticMirror
 
 Place = Literal["store", "mirror"]
 
-NETWORK_S = 240
+NETWORK_S = 60
 BROKEN_S = 9.0
 """How long the network stays broken: some polls, and every limit is reached once."""
 
@@ -66,7 +66,7 @@ def rows(bench: Bench) -> Iterator[Row]:
     """Every fault, in both places."""
     places: tuple[Place, ...] = ("store", "mirror")
     points = [Break(fault=fault, place=place) for fault in FAULTS for place in places]
-    yield bench.row("network broken in eight ways, then whole", broken, points, seconds=NETWORK_S)
+    yield bench.row("network broken in eight ways, then whole", broken, points, seconds=NETWORK_S, at_once=2)
 
 
 def broken(_story: Story | None, folder: Path, what: Break) -> Outcome:

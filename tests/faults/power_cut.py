@@ -20,7 +20,7 @@ from faults.laws import Outcome, arrived, comes_back, gets_there, is_whole, serv
 from faults.processes import Agent
 from faults.scene import Device, Story, settle
 
-CUTS, FEW_CUTS, CUTS_PER_UPDATE, CUTS_S, FULL_S = 200, 60, 5, 120, 40
+CUTS, FEW_CUTS, CUTS_PER_UPDATE, CUTS_S, FULL_S = 200, 40, 5, 60, 25
 UPDATE_S = 3.5
 """About as long as an update takes; what comes later is a device at rest."""
 
