@@ -126,7 +126,7 @@ class WebScene(Scene):
             lying = Path(artifact.uris[0].removeprefix("file://"))
             (self.web / "blobs" / artifact.sha256).write_bytes(lying.read_bytes())
             uri = f"http://{self.host}:{self.ports['store']}/blobs/{artifact.sha256}"
-            artifacts.append(replace(artifact, uris=(uri,)))
+            artifacts.append(replace(artifact, uris=(uri,), deltas=()))
         return replace(manifest, artifacts=tuple(artifacts))
 
     def _keep(self, name: str) -> None:

@@ -18,11 +18,13 @@ from fakes.git_origin import GitOrigin
 from fakes.publication import BUNDLE_PATH, CLASS_ID, FLEET, KEY, build_publication, steady
 from fakes.tuf_repository import TufRepository
 from faults.processes import Agent
+from ringtide_contract.artifact import PATCH_FROM, Artifact, Delta
 from ringtide_contract.ids import Digest, parse_device_id, report_ref, sha256
 from ringtide_contract.index import IndexRow
 from ringtide_contract.keys import PublicKey, parse_private_key
 from ringtide_contract.manifest import Manifest, Probation
 from ringtide_contract.report import Phase, Report, open_report
+from ringtide_engine.adapters.zstd_deltas import make_delta
 
 DEVICE = parse_device_id("cam-001")
 OLD, NEW, BAD, LONG = "1.0.0", "1.1.0", "1.2.0", "1.3.0"
@@ -273,7 +275,25 @@ class Scene:
         terms = Probation(
             seconds=PROBATION_S[release], min_requests=0, max_failure_ppm=0, max_over_budget_ppm=0, min_agreement_ppm=0
         )
+        if release not in (NOTHING, OLD):
+            artifacts = (self._patchable(artifacts[0], graph), *artifacts[1:])
         return replace(made.manifest, artifacts=artifacts, probation=terms)
+
+    def _patchable(self, artifact: Artifact, graph: bytes) -> Artifact:
+        """Offer a delta from 1.0.0: what updates a device then comes by patching, and its first install whole."""
+        base = linear(SEEDS[OLD])
+        content = make_delta(base, graph)
+        assert len(content) < len(graph)
+        path = self.shelf.folder / f"{artifact.sha256}.delta"
+        path.write_bytes(content)
+        delta = Delta(
+            base=sha256(base),
+            method=PATCH_FROM,
+            sha256=sha256(content),
+            size_bytes=len(content),
+            uris=(path.as_uri(),),
+        )
+        return replace(artifact, deltas=(delta,))
 
     def _enroll(self) -> None:
         code, said = Agent(

@@ -144,7 +144,7 @@ def broken_at(story: Story, folder: Path, what: tuple[str, Point]) -> Outcome | 
     for _ in range(TRIES):
         device = story.copy(folder)
         code, said = _broken(story, device, point, "signal=KILL" if fault == "KILL" else f"error={fault}")
-        if _was_struck(folder / "trace.txt", fault, code):
+        if _was_struck(folder / "trace.txt", fault, code, said):
             break
     else:
         shutil.rmtree(folder)
@@ -175,10 +175,13 @@ def _broken(story: Story, device: Device, point: Point, how: str) -> tuple[int, 
     return code, said
 
 
-def _was_struck(trace: Path, fault: str, code: int) -> bool:
-    """Tell whether the fault came to the call: only calls on its path are in the trace."""
+def _was_struck(trace: Path, fault: str, code: int, said: str) -> bool:
+    """Tell whether the fault came to the call: only calls on its path are in the trace.
+
+    What writes a patched file is a child: a kill there ends that child, and the agent goes on.
+    """
     if fault == "KILL":
-        return code == -9
+        return code == -9 or "applying it ended with signal SIGKILL" in said
     return "(INJECTED)" in trace.read_text(errors="replace")
 
 
