@@ -7,6 +7,7 @@ the last one came off the length of the file; a kill, a power cut or a turned bi
 import ctypes
 import errno
 import hashlib
+import itertools
 import os
 from collections import deque
 from collections.abc import Iterator
@@ -75,24 +76,28 @@ class PartFile:
         """Where the next byte goes."""
         self.is_mixed = False
         """Whether the piece at hand was begun before, by whatever source: it may be wrong through no fault of this one."""
-        self._hasher = hashlib.sha256()
-        if self._missing:
-            self._resume(self._missing[0])
+        self._at_hand: int | None = None
+        self._stop, self._hasher = 0, hashlib.sha256()
 
     def gap(self) -> tuple[int, int] | None:
         """Return from where to where bytes are missing next, for a source to begin with; None where none are."""
         if not self._missing:
             return None
         first = last = self._missing[0]
-        for number in self._missing:
-            last = number if number <= last + 1 else last
-        if not self._pieces.start(first) <= self.at < self._pieces.stop(first):
+        length = self._length()
+        begun = length // self._pieces.length if length < self._pieces.size_bytes else None
+        for number in itertools.islice(self._missing, 1, None):
+            if number != last + 1 or (number == begun and length > self._pieces.start(number)):
+                break
+            last = number
+        if self._at_hand != first:
             self._resume(first)
         self.is_mixed = self.at > self._pieces.start(first)
-        return self.at, self._pieces.stop(last)
+        self._stop = self._pieces.stop(last)
+        return self.at, self._stop
 
     def write(self, content: bytes) -> None:
-        """Put bytes where they are missing next; what goes beyond the gap is dropped.
+        """Put bytes where they are missing next; what goes beyond the gap that was last asked for is dropped.
 
         Raises:
             WrongBytesError: They complete a piece that is not what its digest names.
@@ -110,7 +115,8 @@ class PartFile:
                 raise WrongBytesError("other bytes than the digest names")
             self._missing.popleft()
             self.is_mixed = False
-            if not self._missing or self._missing[0] != number + 1:
+            self._at_hand = None
+            if self.at >= self._stop:
                 return
             self.start_over()
 
@@ -118,7 +124,7 @@ class PartFile:
         """Begin the first missing piece anew."""
         if not self._missing:
             return
-        number = self._missing[0]
+        self._at_hand = number = self._missing[0]
         self.at, self._hasher = self._pieces.start(number), hashlib.sha256()
         if self._length() <= self._pieces.stop(number):
             self._file.truncate(self.at)  # so that the length says how far it came
@@ -148,7 +154,7 @@ class PartFile:
         if not start < length < self._pieces.stop(number):
             self.start_over()
             return
-        self.at, self._hasher = length, self._hashed(start, length)
+        self._at_hand, self.at, self._hasher = number, length, self._hashed(start, length)
         self._file.seek(length)
 
     def _is_right(self, number: int) -> bool:
@@ -164,7 +170,8 @@ class PartFile:
         return hasher
 
     def _length(self) -> int:
-        return self._file.seek(0, os.SEEK_END)
+        self._file.flush()
+        return os.fstat(self._file.fileno()).st_size
 
 
 @contextmanager

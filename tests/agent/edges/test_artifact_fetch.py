@@ -23,6 +23,7 @@ from ringtide_contract.ids import Digest, sha256
 CONTENT = bytes(range(256)) * 4096
 DIGEST = sha256(CONTENT)
 SIZE = len(CONTENT)
+PAUSED_BYTES = 64 * 1024
 FLIPPED = CONTENT[:-1] + b"\x00"
 
 
@@ -58,6 +59,7 @@ class Web:
     slow: bool = False
     chunked: bool = False
     retry_after: str = ""
+    pause_s: float = 0.0
     seen: list[str] = field(default_factory=list)
 
     def url(self, host: str = "127.0.0.1") -> str:
@@ -93,6 +95,9 @@ def web(**what: Any) -> Iterator[Web]:
                 if state.slow:
                     while not stopped.wait(0.02):
                         self.wfile.write(b"x")
+                while state.pause_s and len(body) > PAUSED_BYTES and not stopped.wait(state.pause_s):
+                    self.wfile.write(body[:PAUSED_BYTES])
+                    body = body[PAUSED_BYTES:]
                 self.wfile.write(body if state.cut_after is None else body[: state.cut_after])
             except OSError:
                 pass
