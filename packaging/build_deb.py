@@ -101,7 +101,7 @@ def _archive(folder: Path, made: Path, epoch: int) -> Path:
     ):
         for path in sorted(folder.rglob("*")):
             member = archive.gettarinfo(path, str(path.relative_to(folder)))
-            member.uid = member.gid = 0
+            member.uid, member.gid, member.mtime = 0, 0, epoch
             member.uname = member.gname = ""
             if member.isreg():
                 with path.open("rb") as content:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ringtide_contract.keys import PrivateKey, PublicKey
     from ringtide_engine.adapters.git_work_tree import GitWorkTree
+    from ringtide_engine.compile.agent_sbom import ArchiveFacts
     from ringtide_engine.model.policy import PolicyEngine
     from ringtide_engine.ports import (
         ArtifactStore,
@@ -215,6 +216,17 @@ def drift_reference(name: str, content: bytes, rows_name: str, rows: bytes, wind
     from ringtide_engine.adapters.drift_reference import make_reference, read_rows
 
     return make_reference(name, content, model_files().graph(name, content), read_rows(rows_name, rows), window)
+
+
+def agent_archive(name: str, content: bytes) -> "ArchiveFacts":
+    """Read an archive of the agent.
+
+    Raises:
+        InputError: It is none.
+    """
+    from ringtide_engine.adapters.agent_archives import read_archive
+
+    return read_archive(name, content)
 
 
 def check_sbom(content: bytes) -> None:

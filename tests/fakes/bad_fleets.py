@@ -85,6 +85,45 @@ placement: digits-everywhere
 candidate: "{candidate}"
 ringPlan: standard
 """
+AGENT_RELEASE = """\
+apiVersion: ringtide/v1
+kind: Release
+model: ringtide-agent
+version: "0.2.0"
+variants:
+  - name: x86_64
+    file: {name: agent.tar.gz, sha256: "52ab00fed3ff7c0d1260afc8b6331fa5d6ca25f427536023da1150dd65cee5c9", size: 50886665, store: models}
+    arch: x86_64
+    opset: 1
+    onnxruntime: "==1.32.0"
+    executionProviders: [CPUExecutionProvider]
+    memory: 128MiB
+    goldenTolerance: 0.000000
+inputs: []
+outputs: []
+budgets:
+  edge-s: {p95Latency: 200ms, peakMemory: 384MiB}
+  edge-m: {p95Latency: 100ms, peakMemory: 512MiB}
+  edge-l: {p95Latency: 50ms, peakMemory: 512MiB}
+licence: Apache-2.0
+riskTier: low
+"""
+AGENT_PLACEMENT = """\
+apiVersion: ringtide/v1
+kind: Placement
+name: agent
+model: ringtide-agent
+cohort: all
+release: null
+"""
+AGENT_ROLLOUT = """\
+apiVersion: ringtide/v1
+kind: Rollout
+name: agent-0.2.0
+placement: agent
+candidate: "0.2.0"
+ringPlan: standard
+"""
 FREEZE = """\
 freezes:
   - {{from: "2026-12-20", to: "{to}", zone: {zone}, reason: Holidays}}
@@ -698,6 +737,18 @@ BAD_FLEETS: tuple[BadFleet, ...] = (
         judged=judged("1.1.0", "completed", "canary"),
     ),
     BadFleet(
+        rule="RT-ROLLOUT-010",
+        edits={
+            "models/ringtide-agent/0.2.0.yaml": AGENT_RELEASE,
+            "placements/agent.yaml": AGENT_PLACEMENT,
+            "rollouts/agent-0.2.0.yaml": AGENT_ROLLOUT,
+        },
+        at="rollouts/agent-0.2.0.yaml:4:12",
+        message="agent-0.2.0 and digits-1.1.0 change 12 devices at once, one of them the agent itself",
+        fix="Wait until the other rollout has finished, or let one of them reach other devices.",
+        fleet=ROLLING,
+    ),
+    BadFleet(
         rule="RT-RELEASE-001",
         edits={RELEASE: ("    memory: 256MiB", "    memory: 512MiB")},
         at="rollouts/digits-1.1.0.yaml:5:12",
@@ -727,6 +778,13 @@ BAD_FLEETS: tuple[BadFleet, ...] = (
         message="digits 1.1.0 has other artifacts than it was merged with",
         fix="Restore the file, and add a release with a new version.",
         base=True,
+    ),
+    BadFleet(
+        rule="RT-RELEASE-005",
+        edits={RELEASE: ("inputs:\n  - {name: image, datatype: FP32, shape: [-1, 64]}\n", "inputs: []\n")},
+        at="models/digits/1.1.0.yaml:20:9",
+        message="digits 1.1.0 has no inputs",
+        fix="Write releases by `ringtide model add`, and those of ringtide-agent by `ringtide runtime add`.",
     ),
     BadFleet(
         rule="RT-QUARANTINE-001",

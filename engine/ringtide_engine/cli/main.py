@@ -20,6 +20,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "key": "Make keys, and write down which of them devices trust.",
         "device": "Enroll devices, hold them, retire them, certify them.",
         "model": "Bring models into the fleet repository.",
+        "runtime": "Bring versions of the agent itself into it.",
         "check": "Say what is wrong with a desired state.",
         "fmt": "Lay documents out in one way.",
         "plan": "Say which devices a change reaches.",

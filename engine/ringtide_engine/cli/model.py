@@ -150,9 +150,9 @@ def add_command(
         variants=tuple(
             NewVariant(
                 name=name,
-                file=_read(Path(file)),
-                memory_bytes=_parsed("--memory", units.size, memory[name]),
-                tolerance_ppm=_parsed("--golden-tolerance", units.tolerance_ppm, tolerances[name])
+                file=read(Path(file)),
+                memory_bytes=parsed("--memory", units.size, memory[name]),
+                tolerance_ppm=parsed("--golden-tolerance", units.tolerance_ppm, tolerances[name])
                 if name in tolerances
                 else None,
             )
@@ -160,10 +160,10 @@ def add_command(
         ),
         golden=_source(golden),
         store=store,
-        budgets={name: _budget(*costs) for name, costs in budgets.items()},
+        budgets={name: budget(*costs) for name, costs in budgets.items()},
         licence=licence,
         risk_tier=risk_tier,
-        onnxruntime=_parsed("--onnxruntime", units.version_range, onnxruntime),
+        onnxruntime=parsed("--onnxruntime", units.version_range, onnxruntime),
         figures=tuple(Figure(metric=metric, value=value, variant=None) for metric, value in figures.items()),
         owner=owner,
         disjoint=disjoint,
@@ -201,33 +201,36 @@ def drift_reference_command(graph: Path, rows: Path, window: int | None) -> int:
     ROWS is an .npz file with an array for each input, rows first, that the model has not been trained on. Devices count
     how many windows of live requests are unlike it; the gate `drift` looks at these counts.
     """
-    made = wiring.drift_reference(str(graph), _read(graph).content, str(rows), _read(rows).content, window)
+    made = wiring.drift_reference(str(graph), read(graph).content, str(rows), read(rows).content, window)
     click.echo(made.decode(), nl=False)
     return OK
 
 
 def _source(path: Path | None) -> "SourceFile | None":
-    return None if path is None else _read(path)
+    return None if path is None else read(path)
 
 
-def _read(path: Path) -> "SourceFile":
+def read(path: Path) -> "SourceFile":
+    """Read a file that a person names."""
     from ringtide_engine.cli.work_tree import read_file
     from ringtide_engine.workflows.add_model import SourceFile
 
     return SourceFile(name=str(path), content=read_file(path))
 
 
-def _budget(latency: str, memory: str) -> "Budget":
+def budget(latency: str, memory: str) -> "Budget":
+    """Read what `--budget` says of one hardware class."""
     from ringtide_contract.manifest import Budget
     from ringtide_engine.load import units
 
     return Budget(
-        p95_latency_us=_parsed("--budget", units.latency_us, latency),
-        peak_memory_bytes=_parsed("--budget", units.size, memory),
+        p95_latency_us=parsed("--budget", units.latency_us, latency),
+        peak_memory_bytes=parsed("--budget", units.size, memory),
     )
 
 
-def _parsed(option: str, parse: Callable[[Any], T], text: str) -> T:
+def parsed(option: str, parse: Callable[[Any], T], text: str) -> T:
+    """Read the value of an option; a mistake names the option."""
     try:
         return parse(text)
     except InputError as error:

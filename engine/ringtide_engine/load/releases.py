@@ -64,6 +64,7 @@ def _variant(at: Cursor) -> Variant:
         execution_providers=tuple(at.get("executionProviders")),
         memory_bytes=at.read("memory", units.size),
         golden_tolerance_ppm=at.read("goldenTolerance", units.tolerance_ppm),
+        arch=at.get("arch"),
     )
 
 

@@ -12,6 +12,8 @@ from ringtide_engine.model.releases import Variant
 def unmet(variant: Variant, hardware: HardwareClass) -> tuple[str, ...]:
     """Return the requirements of `variant` that `hardware` does not meet, one sentence each; empty where it fits."""
     reasons: list[str] = []
+    if variant.arch is not None and variant.arch != hardware.arch:
+        reasons.append(f"is made for {variant.arch}, {hardware.name} has {hardware.arch}")
     if variant.memory_bytes > hardware.memory_bytes:
         reasons.append(
             f"needs {_size(variant.memory_bytes)} of memory, {hardware.name} has {_size(hardware.memory_bytes)}"

@@ -74,6 +74,8 @@ class Variant:
     """Memory its process needs."""
     golden_tolerance_ppm: int
     """Largest absolute difference of an output to the golden set, in millionths."""
+    arch: str | None = None
+    """CPU architecture that it is made for, as `uname -m` says; None for any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

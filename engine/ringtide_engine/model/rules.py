@@ -176,6 +176,12 @@ RULES = _table(
         "Remove it; to go back, start a rollout of the release before.",
     ),
     _error(
+        "RT-ROLLOUT-010",
+        "A rollout of the agent itself meets a rollout of a model: where a device fails, nobody could tell which is at fault.",
+        "Wait until the other rollout has finished, or let one of them reach other devices.",
+        waivable=True,
+    ),
+    _error(
         "RT-RELEASE-001",
         "No variant of a release fits the hardware it goes to.",
         "Add a variant that fits, or take the hardware class out of the cohort.",
@@ -186,6 +192,11 @@ RULES = _table(
         "RT-RELEASE-004",
         "Artifacts of a release have changed after it was merged.",
         "Restore the file, and add a release with a new version.",
+    ),
+    _error(
+        "RT-RELEASE-005",
+        "A release of a model lacks what devices ask of it, or a release of the agent itself has it.",
+        "Write releases by `ringtide model add`, and those of ringtide-agent by `ringtide runtime add`.",
     ),
     _error("RT-QUARANTINE-001", "A rollout brings a quarantined release.", "Bring a release that is not quarantined."),
     _error(

@@ -7,6 +7,7 @@ from ringtide_engine.validate.changed_rollouts import changed_rollouts
 from ringtide_engine.validate.devices import devices
 from ringtide_engine.validate.guard import guard
 from ringtide_engine.validate.members import members_of
+from ringtide_engine.validate.own_agent import own_agent
 from ringtide_engine.validate.people import people
 from ringtide_engine.validate.placements import placements
 from ringtide_engine.validate.quarantined import quarantined
@@ -35,6 +36,7 @@ def validate(state: DesiredState, base: DesiredState | None = None) -> tuple[Fin
         *budgets(state),
         *windows(state),
         *releases(state, members),
+        *own_agent(state, members),
         *quarantined(state),
         *(
             ()

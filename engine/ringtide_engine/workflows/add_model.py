@@ -171,7 +171,7 @@ def add_model(
     if path in files:
         raise InputError(f"{path} exists, and a release never changes; give this one another version")
     around = {each: files[each] for each in files if each == "fleet.yaml" or each.startswith("hardware/")}
-    address = _known_names(new, _loaded(around))
+    address = _known_names(new, loaded(around))
 
     graphs = {each.name: models.graph(each.file.name, each.file.content) for each in new.variants}
     first = _alike(new.variants, graphs)
@@ -191,7 +191,7 @@ def add_model(
     )
     release = offers.release
     text = release_text(release)
-    read_back = _loaded({**around, path: text}).releases[new.model, new.version]
+    read_back = loaded({**around, path: text}).releases[new.model, new.version]
     if read_back != release:
         raise InputError(f"{path} would not say what it should; a name in the ONNX files cannot be written as YAML")
 
@@ -212,24 +212,29 @@ def suggested_tolerance_ppm(difference: float) -> int:
     return max(LEAST_TOLERANCE_PPM, -(-exact // step) * step)
 
 
-def _loaded(files: Mapping[str, bytes]) -> DesiredState:
+def loaded(files: Mapping[str, bytes]) -> DesiredState:
     """Return the desired state of files that must be without a finding."""
-    loaded = load_desired(files)
-    if loaded.state is None or loaded.findings:
-        raise FindingsError(loaded.findings)
-    return loaded.state
+    found = load_desired(files)
+    if found.state is None or found.findings:
+        raise FindingsError(found.findings)
+    return found.state
 
 
 def _known_names(new: NewRelease, state: DesiredState) -> str:
     """Return the address of the store, where everything that the release names is there."""
     for hardware_class in new.budgets:
-        _known("hardware class", hardware_class, state.hardware, f"add hardware/{hardware_class}.yaml")
+        known_name("hardware class", hardware_class, state.hardware, f"add hardware/{hardware_class}.yaml")
     stores = state.fleet.artifact_stores
-    _known("artifact store", new.store, stores, "add it to artifactStores in fleet.yaml")
+    known_name("artifact store", new.store, stores, "add it to artifactStores in fleet.yaml")
     return stores[new.store]
 
 
-def _known(what: str, name: str, known: Mapping[str, object], otherwise: str) -> None:
+def known_name(what: str, name: str, known: Mapping[str, object], otherwise: str) -> None:
+    """Refuse a name that is not among the known ones.
+
+    Raises:
+        InputError: With the nearest known name.
+    """
     if name in known:
         return
     meant = get_close_matches(name, known, n=1, cutoff=0.6)

@@ -29,13 +29,15 @@ def release_text(release: Release) -> bytes:
         lines += [
             f"  - name: {_word(variant.name)}",
             *_graph(variant.file),
+            *([f"    arch: {variant.arch}"] if variant.arch is not None else []),
             f"    opset: {variant.opset}",
             f"    onnxruntime: {json.dumps(variant.onnxruntime)}",
             f"    executionProviders: {_list(variant.execution_providers)}",
             f"    memory: {_size(variant.memory_bytes)}",
             f"    goldenTolerance: {tolerance_text(variant.golden_tolerance_ppm)}",
         ]
-    lines += ["inputs:", *map(_tensor, release.inputs), "outputs:", *map(_tensor, release.outputs)]
+    lines += ["inputs:", *map(_tensor, release.inputs)] if release.inputs else ["inputs: []"]
+    lines += ["outputs:", *map(_tensor, release.outputs)] if release.outputs else ["outputs: []"]
     lines += _golden(release.golden) if release.golden is not None else []
     lines += ["budgets:" if release.budgets else "budgets: {}"]
     lines += [f"  {_word(name)}: {_costs(budget)}" for name, budget in release.budgets.items()]
