@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
@@ -45,7 +46,13 @@ def lay_out(folder: Path, version: str, change: Mapping[str, Callable[[str], str
         assert after != path.read_text() or version == "0.1.0", f"{name} is as before"
         path.write_text(after)
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    about = {"agent": version, "onnxruntime": "1.0", "python": python, "machine": platform.machine(), "builtAt": 0}
+    about = {
+        "agent": version,
+        "onnxruntime": metadata.version("onnxruntime"),
+        "python": python,
+        "machine": platform.machine(),
+        "builtAt": 0,
+    }
     (folder / "ringtide-runtime.json").write_text(json.dumps(about))
     return folder
 
