@@ -22,6 +22,14 @@ serves has changed. The newest valid publication supersedes whatever is under wa
 finished first. Shadowing before the switch is left out: probation compares with the stable release instead.
 """
 
+_OWN = """## The agent itself
+
+A release of `ringtide-agent` goes through the same table. What runs is what the package's launcher has started, whatever
+the journal says; `Activating` ends this process, and is entered again by the version that was chosen. The package's version is
+beneath every other, so a revert always has a way. No model begins while this one is at work, nor this one while a model is;
+see [upgrading the agent](upgrading-the-agent.md).
+"""
+
 _PUBLICATION = """## The publication
 
 `Waiting → Pulling → Verifying → Waiting`, once for the device. A refused publication changes nothing that was accepted
@@ -48,6 +56,7 @@ def render_machines() -> str:
         _table(state.TRANSITIONS),
         "### Bounds\n",
         _limits(),
+        _OWN,
         _PUBLICATION,
         _table(publication_state.TRANSITIONS),
         _RECOVERY,

@@ -84,7 +84,7 @@ class Fleet:
     def ingest(self, version: str) -> str:
         """Collect the reports with one version of the engine; none may be refused."""
         said = self.ringtide(version, "ingest", "-C", str(self.repository), "--reports", str(self.reports))
-        assert "no findings" in said or "0 errors" in said or said.rstrip().endswith("accepted"), said
+        assert "no findings" in said, said
         assert not said.startswith("0 reports"), said
         return said
 

@@ -91,7 +91,9 @@ def test_the_same_sources_give_the_same_package_and_it_is_whole(tmp_path: Path) 
     assert all(path.startswith(str(root)) for path in json.loads(said))
 
 
-@pytest.mark.parametrize("page", ["installing-the-agent", "enrolling-devices", "when-a-device-misbehaves", "threats"])
+@pytest.mark.parametrize(
+    "page", ["installing-the-agent", "enrolling-devices", "when-a-device-misbehaves", "threats", "upgrading-the-agent"]
+)
 def test_every_command_of_the_pages_is_one_that_the_agent_has(page: str) -> None:
     text = (ROOT / "docs" / f"{page}.md").read_text("utf-8").replace("\\\n", " ")
     for line in re.findall(r"ringtide-agent ([a-z][^\n`>]*)", text):
