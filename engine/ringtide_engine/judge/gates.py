@@ -58,8 +58,8 @@ def evaluate(gate: Gate, ring: str, exposed: Sequence[Tally], control: Sequence[
     figures = "" if len(set(measure.values)) == 1 else f" (mean over devices {percent(measure.values[-1])})"
     sign = "≤" if gate.compare == "atMost" else "≥"
     text = f"{measure.text} = {percent(measure.values[0])}{figures}, limit {sign} {percent(gate.limit)}"
-    if all(good) and gate.metric == "p95Latency" and gate.limit <= 1 and _slow(exposed) > SLOW_SHARE:
-        good.append(False)
+    if gate.metric == "p95Latency" and all(good) and gate.limit <= 1:
+        good.append(_slow(exposed) <= SLOW_SHARE)
     if all(good):
         return _result(gate, ring, "pass", f"{text}; {_bound(measure)}")
     if not any(good):
@@ -236,11 +236,9 @@ def _mean(tally: Tally) -> Fraction:
 
 
 def _slow(tallies: Sequence[Tally]) -> Fraction:
-    """Return the share of slow requests, each scored device with one voice; none where nobody has a score yet."""
-    firsts = [tally.spans[0].slow for tally in tallies if tally.spans]
-    scored = sum(sum(first.values()) for first in firsts)
-    total = sum(share * count for first in firsts for share, count in first.items())
-    return Fraction(total, _MILLION * scored) if scored else Fraction(0)
+    """Return the share of requests over the budget, each serving device with one voice."""
+    serving = _sum(tallies, "serving")
+    return Fraction(_sum(tallies, "slow_ppm"), _MILLION * serving) if serving else Fraction(0)
 
 
 def _is_small(exposed: Sequence[Tally]) -> bool:

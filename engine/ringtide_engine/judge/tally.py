@@ -237,6 +237,11 @@ def _share_ppm(part: int, whole: int) -> int:
     return part * _MILLION // whole if whole else 0
 
 
+def _slow_ppm(seen: _Seen) -> int:
+    requests = sum(count.requests for count in seen.counters)
+    return _share_ppm(min(sum(count.over_budget for count in seen.counters), requests), requests)
+
+
 def _total(figures: Iterable[int]) -> int:
     return min(sum(figures), MAX_INTEGER)  # a device that claims absurd figures must not stop the judge
 
@@ -291,6 +296,7 @@ def _sum(
         failures=_total(failures for _, failures in served),
         over_budget=_total(count.over_budget for seen in group for count in seen.counters),
         served_ppm=sum(_share_ppm(requests - failures, requests) for requests, failures in served),
+        slow_ppm=sum(map(_slow_ppm, group)),
         comparing=sum(whole > 0 for whole, _ in compared),
         compared=_total(whole for whole, _ in compared),
         agreed=_total(part for _, part in compared),

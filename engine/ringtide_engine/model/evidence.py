@@ -100,6 +100,7 @@ COUNTS = (
     "failures",
     "over_budget",
     "served_ppm",
+    "slow_ppm",
     "comparing",
     "compared",
     "agreed",
@@ -152,6 +153,8 @@ class Tally:
     """Requests slower than the budget."""
     served_ppm: int
     """Sum over serving devices of their share of good requests, in millionths."""
+    slow_ppm: int
+    """Sum over serving devices of their share of requests over the budget, in millionths."""
     comparing: int
     """Devices with at least one compared request."""
     compared: int

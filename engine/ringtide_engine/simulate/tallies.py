@@ -147,6 +147,7 @@ def _count(
         "failures": failures,
         "over_budget": arm.totals[OVER],
         "served_ppm": served,
+        "slow_ppm": _ppm(np.minimum(arm.totals[OVER], requests), requests),
         "comparing": arm.totals[COMPARED] > 0,
         "compared": arm.totals[COMPARED],
         "agreed": arm.totals[AGREED],

@@ -51,6 +51,16 @@ def test_a_busy_fast_device_does_not_hide_the_slow_ones(compare: str, limit: str
     assert world.verdict().gates[0].answer == answer
 
 
+@pytest.mark.parametrize("compare", ["atMost", "noWorseThanControl"])
+def test_before_anybody_is_scored_a_busy_fast_device_does_not_hide_slow_ones(compare: str) -> None:
+    """Fewer requests than `scoreRequests` each: the mean over devices is all that can object."""
+    world = canary(gate("p95Latency", compare, "1" if compare == "atMost" else "1/10", devices=2, requests=100))
+    busy = first_of_each_stratum(world, "canary")
+    world = world.heard(on_stable(200), only=others(world, "control", []))
+    world = world.heard(served(60, slow=True), only=others(world, "canary", busy)).heard(served(MOST), only=busy)
+    assert world.verdict().gates[0].answer == "insufficient evidence"
+
+
 def test_a_busy_good_device_does_not_hide_failing_ones_beside_the_control() -> None:
     world = canary(gate("inferenceSuccess", "noWorseThanControl", "1/100", devices=2, requests=100))
     busy = first_of_each_stratum(world, "canary")
