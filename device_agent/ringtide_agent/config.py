@@ -19,6 +19,8 @@ from ringtide_agent.adapters.config_layers import (
     variable,
 )
 from ringtide_agent.adapters.git_session import GitAccess
+from ringtide_agent.adapters.mqtt_access import SCHEMES as BROKERS
+from ringtide_agent.adapters.mqtt_access import MqttAccess
 from ringtide_agent.adapters.s3_store import S3Access
 from ringtide_agent.adapters.token_key import TokenKey
 from ringtide_agent.adapters.web import Tls
@@ -129,7 +131,7 @@ class Configuration:
     """Where they come from when that is of no use, in this order."""
     branch: str
     """The branch that holds them."""
-    reports: GitAccess
+    reports: GitAccess | MqttAccess
     """Where reports go."""
     artifact_schemes: tuple[str, ...]
     """Schemes of artifact addresses that are used."""
@@ -240,7 +242,7 @@ def configuration(given: Inputs) -> Configuration:
         publication=_source(given, "url", given.values["publication"]["url"]),
         fallbacks=tuple(_source(given, "fallbacks", url) for url in given.values["publication"]["fallbacks"]),
         branch=given.values["publication"]["branch"],
-        reports=_access(given, "reports"),
+        reports=_reports(given),
         artifact_schemes=artifact_schemes(given),
         download_windows=download_windows(given),
         artifact_tls=_tls(given.values["artifacts"]),
@@ -295,10 +297,21 @@ def _token_key(given: Inputs) -> TokenKey:
     )
 
 
-def _access(given: Inputs, table: str) -> GitAccess:
-    values = given.values[table]
-    with at(given, table, "url"):
-        return GitAccess(url=values["url"], **{name: values[name] for name in _ACCESS})
+def _reports(given: Inputs) -> GitAccess | MqttAccess:
+    values = given.values["reports"]
+    access = {name: values[name] for name in _ACCESS}
+    if not values["url"].startswith(BROKERS):
+        with at(given, "reports", "url"):
+            try:
+                return GitAccess(url=values["url"], **access)
+            except InputError as error:
+                raise InputError(f"{error}; a broker is written mqtts://host") from error
+    for name in ("ssh_key", "ssh_known_hosts"):
+        if access.pop(name) is not None:
+            with at(given, "reports", name):
+                raise InputError("a broker is reached with tls_certificate and tls_key, not over ssh")
+    with at(given, "reports", "url"):
+        return MqttAccess(url=values["url"], **access)
 
 
 def _source(given: Inputs, key: str, url: str) -> GitAccess | MirrorAccess:

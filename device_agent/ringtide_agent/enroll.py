@@ -115,8 +115,8 @@ url = {text["publication"]}  # file://, https:// or ssh://, or mirror+https:// f
 # ssh_known_hosts = "/etc/ringtide/known_hosts"
 
 [reports]
-url = {text["reports"]}
-# the same tls_ and ssh_ keys as [publication]
+url = {text["reports"]}  # file://, https:// or ssh://, or mqtts:// for a broker
+# the same tls_ and ssh_ keys as [publication]; a broker takes tls_ keys only
 
 [poll]
 interval_s = {enrolment.poll_interval_s}

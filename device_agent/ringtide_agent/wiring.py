@@ -6,7 +6,7 @@ import random
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -22,6 +22,7 @@ from ringtide_agent.adapters.git_reports import GitReports
 from ringtide_agent.adapters.git_session import GitAccess
 from ringtide_agent.adapters.git_source import GitSource
 from ringtide_agent.adapters.key_files import KeySigner, read_key, require_private
+from ringtide_agent.adapters.mqtt_access import MqttAccess
 from ringtide_agent.adapters.own_versions import from_launcher
 from ringtide_agent.adapters.probe_process import ProbeProcess
 from ringtide_agent.adapters.sd_notify import Notifier, status_line
@@ -36,7 +37,7 @@ from ringtide_agent.artifact_wiring import artifact_sources, artifact_tls, throt
 from ringtide_agent.config import Configuration, Hints
 from ringtide_agent.equipment import Ports, Settings
 from ringtide_agent.loop import Agent
-from ringtide_agent.ports import Signer, Waker
+from ringtide_agent.ports import ReportSink, Signer, Waker
 from ringtide_contract.errors import InputError, TransientError
 from ringtide_contract.keys import PublicKey
 
@@ -101,6 +102,7 @@ def running(configuration: Configuration, options: tuple[str, ...] = ()) -> Iter
         sources = tuple(publication_sources(configuration).values())
         polls = BackgroundErrand("poll", most_s=2 * configuration.fetch_deadline_s * len(sources), wake=clock.wake)
         pushes = BackgroundErrand("push", most_s=2 * PUSH_DEADLINE_S, wake=clock.wake)
+        ending = ExitStack()
         try:
             ports = Ports(
                 clock=clock,
@@ -110,7 +112,7 @@ def running(configuration: Configuration, options: tuple[str, ...] = ()) -> Iter
                 artifacts=_artifacts(configuration, store, clock),
                 prober=ProbeProcess(),
                 service=service,
-                sink=GitReports(configuration.reports, str(configuration.state_dir / "git")),
+                sink=ending.enter_context(_sink(configuration, settings.session)),
                 polls=polls,
                 pushes=pushes,
                 signer=signing,
@@ -138,6 +140,7 @@ def running(configuration: Configuration, options: tuple[str, ...] = ()) -> Iter
             notifier.stopping()
             for errand in (polls, pushes):
                 errand.stop()
+            ending.close()
             service.stop()
 
 
@@ -246,6 +249,24 @@ def _artifacts(configuration: Configuration, store: DiskStore, clock: SystemCloc
         reserve_bytes=configuration.disk_reserve_bytes,
     )
     return BackgroundFetch(fetcher, wake=clock.wake)
+
+
+@contextmanager
+def _sink(configuration: Configuration, session: str) -> Iterator[ReportSink]:
+    access = configuration.reports
+    if not isinstance(access, MqttAccess):
+        yield GitReports(access, str(configuration.state_dir / "git"))
+        return
+    try:
+        from ringtide_agent.adapters.mqtt_reports import MqttReports  # here: most devices have no broker
+    except ImportError as error:
+        raise InputError("[reports] over a broker needs paho-mqtt. fix: pip install 'ringtide[agent]'") from error
+    sink = MqttReports(access, fleet=configuration.fleet, device=configuration.device, session=session)
+    sink.start()
+    try:
+        yield sink
+    finally:
+        sink.stop()
 
 
 @contextmanager

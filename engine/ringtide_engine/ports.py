@@ -1,10 +1,11 @@
 """What the engine needs of the world, by role. Adapters translate every failure into one of the three families."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from ringtide_contract.broker import Presence, Taken
 from ringtide_contract.envelope import Envelope
 from ringtide_contract.errors import InputError, TransientError
 from ringtide_contract.ids import DeviceId, Digest
@@ -253,6 +254,43 @@ class Mirror(Protocol):
         Raises:
             TransientError: The folder cannot be written.
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """One report as it arrived: who sent it and what it is, is what the transport says."""
+
+    device: DeviceId
+    """Device on whose topic it came."""
+    number: int
+    """Number that the topic says."""
+    content: bytes
+    """The sealed report."""
+    mark: tuple[int, int]
+    """By which the transport knows it."""
+
+
+class Inbox(Protocol):
+    """Reports that arrive by themselves, each again and again until it is done."""
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can arrive; empty where it can."""
+
+    def letters(self, wait_s: float) -> Sequence[Letter]:
+        """Return what has arrived and is not done, in order; wait for it so long, or until it is a batch."""
+
+    def hurry(self) -> None:
+        """Wait no more: whoever collects is asked to end. Signal handlers may call it."""
+
+    def done(self, letters: Sequence[Letter]) -> None:
+        """Let letters go: they are committed, or will never be."""
+
+    def tell(self, device: DeviceId, taken: Taken) -> None:
+        """Tell a device how far its reports are committed."""
+
+    def presences(self) -> Mapping[DeviceId, Presence]:
+        """Return which devices are connected, as they or the transport say; for people only."""
 
 
 class Notifier(Protocol):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Clock,
         DeviceCertificates,
         Forge,
+        Inbox,
         Mirror,
         Repository,
         SecondOpinion,
@@ -133,6 +134,23 @@ def publisher(
         replay=replay_now,
         notifier=notifier,
     )
+
+
+@contextmanager
+def inbox(address: str, fleet: str, collector: str) -> "Iterator[Inbox]":
+    """Give what reports arrive at over a broker, for as long as it is needed.
+
+    Raises:
+        InputError: The address is none, or its TLS files cannot be used.
+    """
+    from ringtide_engine.adapters.mqtt_inbox import MqttInbox
+
+    opened = MqttInbox(address, fleet, collector)
+    opened.start()
+    try:
+        yield opened
+    finally:
+        opened.stop()
 
 
 def mirror(folder: Path) -> "Mirror":

@@ -17,7 +17,8 @@ from ringtide_engine.model.evidence import Subject
 from ringtide_engine.ports import ConflictError
 from ringtide_engine.workflows.advance import AdvanceResult, advance
 from ringtide_engine.workflows.cases import cases_of, read_state
-from ringtide_engine.workflows.ingest import IngestResult, ingest
+from ringtide_engine.workflows.ingest import ingest
+from ringtide_engine.workflows.recording import IngestResult
 
 START = datetime.fromisoformat("2026-11-23T09:00:00+00:00")
 

@@ -13,6 +13,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from ringtide_contract.broker import hint_topic
 from ringtide_contract.errors import InputError
 
 LEAST_INTERVAL_S = 10.0
@@ -55,7 +56,7 @@ class MqttWaker:
         Raises:
             InputError: A certificate or key cannot be read.
         """
-        self._broker, self._topic, self._wake, self._spread_s = broker, f"ringtide/v1/{fleet}/hint", wake, spread_s
+        self._broker, self._topic, self._wake, self._spread_s = broker, hint_topic(fleet), wake, spread_s
         self._stopping = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
         self._client.reconnect_delay_set(*_RECONNECT_S)

@@ -137,15 +137,15 @@ def keys(configuration: "Configuration") -> str:
 
 
 def _hosts(configuration: "Configuration") -> Iterator[tuple[str, int, bool, str | None, str | None, str | None]]:
-    from ringtide_agent.adapters.git_session import GitAccess
+    from ringtide_agent.adapters.web_mirror import MirrorAccess
 
-    ports = {"https": 443, "http": 80, "ssh": 22}
+    ports = {"https": 443, "http": 80, "ssh": 22, "mqtts": 8883, "mqtt": 1883}
     for access in (configuration.publication, *configuration.fallbacks, configuration.reports):
         parts = urlsplit(access.url.removeprefix("mirror+"))
         if not parts.hostname or parts.scheme not in ports:
             continue
-        place = parts.hostname, parts.port or ports[parts.scheme], parts.scheme == "https"
-        if isinstance(access, GitAccess):
+        place = parts.hostname, parts.port or ports[parts.scheme], parts.scheme in ("https", "mqtts")
+        if not isinstance(access, MirrorAccess):
             yield *place, access.tls_authority, access.tls_certificate, access.tls_key
         else:
             yield *place, access.tls.authority, access.tls.certificate, access.tls.key

@@ -13,7 +13,7 @@ _STATE, _CONFIG = Path("/var/lib/ringtide"), Path("/etc/ringtide")
 @click.option("--hardware-class", required=True, help="Hardware class of this device.")
 @click.option("--root", required=True, type=click.Path(path_type=Path), help="Trusted root, `trust/1.root.json`.")
 @click.option("--publication", required=True, metavar="URL", help="Repository with publications.")
-@click.option("--reports", required=True, metavar="URL", help="Repository that takes reports.")
+@click.option("--reports", required=True, metavar="URL", help="Repository or broker that takes reports.")
 @click.option("--state-dir", type=click.Path(path_type=Path), help="Folder for state, and for key and configuration.")
 @click.option("--config-dir", type=click.Path(path_type=Path), help="Folder for key and configuration alone.")
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="Label of this device; repeatable.")
@@ -52,6 +52,8 @@ def enroll(
     """
     from ringtide_agent.adapters.enrolment_files import keep_root, make_key, write_config
     from ringtide_agent.adapters.git_session import GitAccess
+    from ringtide_agent.adapters.mqtt_access import SCHEMES as BROKERS
+    from ringtide_agent.adapters.mqtt_access import MqttAccess
     from ringtide_agent.adapters.token_key import make_token_key
     from ringtide_agent.config import configuration_of
     from ringtide_agent.enroll import Enrolment, agent_toml, device_document, parse_labels
@@ -71,7 +73,7 @@ def enroll(
         hardware_class=parse_name(hardware_class),
         labels=parse_labels(labels),
         publication=GitAccess(url=publication).url,
-        reports=GitAccess(url=reports).url,
+        reports=(MqttAccess if reports.startswith(BROKERS) else GitAccess)(url=reports).url,
         state_dir=str(folder),
         key_file=str(place / "device.key"),
         token=token,

@@ -1,17 +1,23 @@
 """A retained hint over MQTT 5 that something was published; it wakes polls and says nothing that is believed."""
 
 import json
-import ssl
-from urllib.parse import unquote, urlsplit
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from ringtide_contract.errors import InputError, TransientError
+from ringtide_contract.broker import hint_topic
+from ringtide_contract.errors import TransientError
+from ringtide_engine import __version__
+from ringtide_engine.adapters.mqtt_address import MqttAddress
 
 DELIVERY_LIMIT_S = 10.0
 """A hint that takes longer is not worth waiting for: devices poll by themselves."""
+
+EXPIRY_S = 24 * 3600
+"""A device that was away longer has polled by itself since."""
 
 
 class MqttNotifier:
@@ -21,17 +27,13 @@ class MqttNotifier:
         """Keep the broker's address.
 
         Args:
-            address: `mqtt://host[:port]` or `mqtts://host[:port]`, with `user:password@` where the broker asks for it.
+            address: As `MqttAddress.parse` reads it.
 
         Raises:
-            InputError: Another kind of address.
+            InputError: Another kind of address, or TLS files that cannot be used.
         """
-        parts = urlsplit(address)
-        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
-            raise InputError("a broker is named mqtt://host[:port] or mqtts://host[:port]")
-        self._host, self._tls = parts.hostname, parts.scheme == "mqtts"
-        self._port = parts.port or (8883 if self._tls else 1883)
-        self._login = None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
+        broker = MqttAddress.parse(address)
+        self._host, self._port, self._login, self._context = broker.host, broker.port, broker.login, broker.context()
 
     def hint(self, fleet: str, commit: str) -> None:
         """Send the hint; failing to do so delays devices until their next poll and nothing more."""
@@ -42,14 +44,19 @@ class MqttNotifier:
 
         client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
         client.on_publish = acknowledged
-        if self._tls:
-            client.tls_set_context(ssl.create_default_context())
+        if self._context is not None:
+            client.tls_set_context(self._context)
         if self._login is not None:
             client.username_pw_set(*self._login)
         try:
             client.connect(self._host, self._port)
             client.loop_start()
-            sent = client.publish(f"ringtide/v1/{fleet}/hint", json.dumps({"commit": commit}), qos=1, retain=True)
+            told = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            told.MessageExpiryInterval = EXPIRY_S
+            told.ContentType = "application/json"
+            told.UserProperty = [("sender", f"ringtide/{__version__}")]
+            text = json.dumps({"commit": commit})
+            sent = client.publish(hint_topic(fleet), text, qos=1, retain=True, properties=told)
             sent.wait_for_publish(DELIVERY_LIMIT_S)
             delivered = sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS and sent.is_published()
             refused = next((str(answer) for answer in answers if answer.is_failure), None)

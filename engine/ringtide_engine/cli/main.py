@@ -29,6 +29,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
         "verify": "Verify what is published, as devices do.",
         "reports": "Guard the repository that devices push reports to.",
         "ingest": "Collect the reports that devices have pushed.",
+        "collect": "Collect the reports that devices send through a broker.",
         "advance": "Judge rollouts: promote, hold or roll back.",
         "rollout": "Follow rollouts, pause, approve or abort them.",
         "explain": "Explain a rule, a field or an exit code.",

@@ -44,6 +44,9 @@ def why_command(device: str, fleet: Path, reports: Path, branch: str, output: re
         click.echo(f"\nlast report: {record.number}, ingested {format_instant(record.ingested_at)}, {record.gaps} gaps")
     if found.alert is not None:
         click.echo(f"  {found.alert}")
+    if found.connected is not None:
+        said = "connected" if found.connected else "gone"
+        click.echo(f"its broker said at the last collection: {said} (a hint, never evidence)")
     for condition in found.conditions:
         click.echo(f"  {condition}")
     return OK

@@ -22,10 +22,11 @@ from ringtide_engine.workflows.advance import AdvanceResult, advance
 from ringtide_engine.workflows.cases import read_state
 from ringtide_engine.workflows.collected import collectors, read_collected
 from ringtide_engine.workflows.establish_trust import Ceremony, CustodyKeys, establish_trust
-from ringtide_engine.workflows.ingest import IngestResult, ingest
+from ringtide_engine.workflows.ingest import ingest
 from ringtide_engine.workflows.plan import plan_change
 from ringtide_engine.workflows.publish import Approval, publish
 from ringtide_engine.workflows.published import read_published
+from ringtide_engine.workflows.recording import IngestResult
 from ringtide_engine.workflows.rollout_edits import approve
 from ringtide_engine.workflows.simulate import foretold_by
 from ringtide_engine.workflows.verify import Verification, verify

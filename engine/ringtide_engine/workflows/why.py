@@ -12,10 +12,11 @@ from ringtide_contract.report import Report
 from ringtide_engine.judge.collected import DeviceRecord, Fork
 from ringtide_engine.judge.exposure import is_control, reaches, ring_of
 from ringtide_engine.judge.opening import controls, next_ring, open_ring
+from ringtide_engine.judge.presence import PRESENCE_PATH, decode_presences
 from ringtide_engine.judge.waiting import held_back
 from ringtide_engine.model.assignment import ClassAssignment, Resolution
 from ringtide_engine.model.desired import DesiredState, Device, Rollout
-from ringtide_engine.model.evidence import Subject
+from ringtide_engine.model.evidence import Source, Subject
 from ringtide_engine.model.selection import unit_of
 from ringtide_engine.model.verdict import RolloutView
 from ringtide_engine.ports import Repository
@@ -78,6 +79,9 @@ class Explanation:
     """What is abnormal, in its own words."""
     alert: str | None
     """Why none of its reports is believed; None where they are."""
+    connected: bool | None
+    """Whether a broker said, when something was collected last, that it is connected; None where nobody said so. A hint
+    for people: a silent device is one whose reports do not come."""
 
     def to_dict(self) -> dict[str, Json]:
         """Write the explanation for a document."""
@@ -94,6 +98,7 @@ class Explanation:
             else {"number": record.number, "ingestedAt": format_instant(record.ingested_at), "gaps": record.gaps},
             "conditions": list(self.conditions),
             "alert": self.alert,
+            "connected": self.connected,
         }
 
 
@@ -134,6 +139,7 @@ def why(fleet: Repository, reports: Repository, device: str, *, now: datetime, b
         record=record,
         conditions=tuple(f"{each.type}: {each.note}" for each in last.conditions) if last else (),
         alert=alert,
+        connected=_connected(reports, sources, entry.id),
     )
 
 
@@ -155,6 +161,17 @@ def _last_report(
     mine = [item for item in collected.observations if item.report.device == device]
     newest = max(mine, key=lambda item: (item.ingested_at, item.report.number), default=None)
     return newest.report if newest else None
+
+
+def _connected(reports: Repository, sources: Sequence[Source], device: DeviceId) -> bool | None:
+    """Return what the collectors' brokers said; connected to one is connected."""
+    said: list[bool] = []
+    for source in sources:
+        content = reports.file(source.commit, PRESENCE_PATH)
+        presences = {} if content is None else decode_presences(content)
+        if device in presences:
+            said.append(presences[device])
+    return any(said) if said else None
 
 
 def _model(
