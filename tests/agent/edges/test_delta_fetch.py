@@ -3,9 +3,11 @@
 import logging
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 from agent.edges.test_artifact_fetch import Shelf, fetcher, local, shelf, web
 from ringtide_agent.adapters import patch_process
+from ringtide_agent.adapters.child_process import child_environment
 from ringtide_agent.adapters.disk_store import DiskStore
 from ringtide_agent.adapters.patch_process import PatchError, patch
 from ringtide_contract.artifact import PATCH_FROM, Artifact, Delta
@@ -156,6 +159,26 @@ def test_the_process_cannot_take_more_memory_than_the_files_and_some(tmp_path: P
     with pytest.raises(PatchError):
         patch(tmp_path / "old", tmp_path / "delta", tmp_path / "made", len(NEW), lambda: None)
     assert (tmp_path / "made").stat().st_size <= len(NEW)
+
+
+def test_the_process_reads_its_delta_within_limits(tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(OLD)
+    arguments = (str(tmp_path / "old"), str(len(NEW)), str(os.getpid()))
+    command = [sys.executable, "-P", "-m", "ringtide_agent.adapters.patch_child", *arguments]
+    wanted = {"Max file size": str(len(NEW)), "Max core file size": "0", "Max cpu time": "300"}
+    end, found = time.monotonic() + 30, ""
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=child_environment()
+    ) as process:
+        while not found and time.monotonic() < end:
+            limits = Path(f"/proc/{process.pid}/limits").read_text()
+            has = dict(re.findall(r"(?m)^(Max [a-z ]+?)  +(\S+)", limits))
+            if wanted.items() <= has.items():
+                found = Path(f"/proc/{process.pid}/status").read_text()
+                room = int(has["Max address space"]) - 1024 * int(re.findall(r"VmSize:\s+(\d+)", found)[0])
+        process.kill()
+    assert "NoNewPrivs:\t1" in found
+    assert room <= patch_process.memory_bytes(len(OLD), len(NEW))
 
 
 def test_a_delta_that_broke_off_is_awaited_and_resumed(stocked: Shelf) -> None:
