@@ -149,6 +149,19 @@ def _hosts(configuration: "Configuration") -> Iterator[tuple[str, int, bool, str
             yield *place, access.tls_authority, access.tls_certificate, access.tls_key
         else:
             yield *place, access.tls.authority, access.tls.certificate, access.tls.key
+    for url in _artifact_urls(configuration):
+        parts = urlsplit(url)
+        if parts.hostname and parts.scheme in ports:
+            port = parts.port or ports[parts.scheme]
+            yield parts.hostname, port, parts.scheme == "https", configuration.artifact_tls.authority, None, None
     hints = configuration.hints
     if hints is not None:
         yield hints.host, hints.port, hints.tls, hints.files.authority, hints.files.certificate, hints.files.key
+
+
+def _artifact_urls(configuration: "Configuration") -> Iterator[str]:
+    """Yield what is configured of artifact sources; where artifacts themselves lie, publications say."""
+    s3 = configuration.s3
+    if s3.credentials_file is not None or s3.credentials_url is not None:
+        yield s3.endpoint
+    yield from (url for url in (s3.credentials_url, configuration.certificate_url) if url is not None)

@@ -34,7 +34,7 @@ class Fleet:
     strata: tuple[str, ...]
     """Labels that, with the hardware class, make devices alike enough to compare."""
     artifact_stores: Mapping[str, str]
-    """Store name to base URL (`file://`, `http://`, `https://`); artifacts lie at `<url>/<sha256>`."""
+    """Store name to base URL (`file://`, `https://`, `http://`, `s3://`, `oci://`); see `artifact_address`."""
     max_silence: timedelta
     """A device reports at least this often."""
     statement_lifetime: timedelta

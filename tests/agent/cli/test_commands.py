@@ -266,6 +266,12 @@ def test_doctor_names_a_host_without_address_and_a_server_without_tls(device: De
     assert "[fail] tls: " in lines
 
 
+def test_doctor_looks_at_the_places_that_artifacts_need(device: Device) -> None:
+    device.enroll()
+    told = ("--set", "artifacts.certificate_url=https://certificates.invalid/c.pem")
+    assert "[fail] names: certificates.invalid: " in device.with_config("doctor", *told, code=1).stdout
+
+
 def test_doctor_leaves_nothing_in_the_state(device: Device) -> None:
     device.enroll()
     before = sorted(device.state.rglob("*"))

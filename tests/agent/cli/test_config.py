@@ -1,10 +1,12 @@
 """`agent.toml`: every mistake is named with its file, its line where it has one, and what was meant."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from ringtide_agent.adapters.web_mirror import MirrorAccess
+from ringtide_agent.artifact_wiring import throttle
 from ringtide_agent.config import _DEFAULTS, Configuration, load_configuration, load_inputs
 from ringtide_agent.enroll import Enrolment, agent_toml
 from ringtide_agent.wiring import key_files, publication_sources
@@ -148,6 +150,11 @@ def test_hints_are_configured_by_their_host(tmp_path: Path) -> None:
             '[artifacts]\ncertificate_url = "https://m.lan/c"\ntls_key = "/k"',
             "certificate_url: goes with the device's own key",
         ),
+        (
+            "[artifacts]",
+            '[pkcs11]\nmodule = "/m.so"\ntoken = "t"\npin_file = "/p"\n[artifacts]\ncertificate_url = "https://m.lan/c"',
+            "certificate_url: needs the device's key in a file, not on a token",
+        ),
         ("[s3]", '[s3]\nendpoint = "http://s3.lan"', "s3.endpoint: takes an https:// address; others only where"),
         ("[s3]", '[s3]\nendpoint = "https://u:secret@s3.lan"', "s3.endpoint: .* is not an endpoint like"),
         ("[s3]", '[s3]\nregion = "eu/1"', "s3.region: 'eu/1' is not a region"),
@@ -232,3 +239,15 @@ def test_a_mistake_in_a_drop_in_names_that_file(tmp_path: Path) -> None:
 def test_a_list_of_other_things_than_texts_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"agent.toml:\d+: artifacts.schemes takes a list of texts, not \[1\]"):
         load(tmp_path, GOOD.replace("[artifacts]", "[artifacts]\nschemes = [1]"))
+
+
+def test_windows_set_the_rate_of_the_hour_and_the_slowest_the_size_of_a_read(tmp_path: Path) -> None:
+    windows = '["daily 00:00-12:00 UTC 64KiB/s", "daily 12:00-00:00 UTC"]'
+    text = GOOD.replace("[artifacts]", f"[artifacts]\nwindows = {windows}").replace(
+        "# most_rate_kib_s = 0  ", "most_rate_kib_s = 512"
+    )
+    hour = [6]
+    made = throttle(load(tmp_path, text), lambda: datetime(2026, 11, 2, hour[0], tzinfo=UTC))
+    assert (made._rate(), made.chunk_bytes) == (64 * 1024, 16 * 1024)
+    hour[0] = 18
+    assert made._rate() == 512 * 1024
