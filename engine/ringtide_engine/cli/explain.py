@@ -38,9 +38,9 @@ _OTHER_FOLDERS = {"fleet": "Fleet", "devices": "Device", "models": "Release", "p
 @fleet_option()
 @rendering.output_option("table", "json")
 def explain_command(name: str, fleet: Path, output: rendering.Output) -> int:
-    """Explain a rule, a field, a danger flag, a verdict's reason or an exit code.
+    """Explain a rule, a field, a danger flag, a verdict's reason, a gate's metric or an exit code.
 
-    NAME is an id such as RT-RING-003, release-has-golden-set, quorum or exit-3; or a kind or folder with a path of fields:
+    NAME is an id such as RT-RING-003, release-has-golden-set, quorum, p95Latency or exit-3; or a kind or folder with a path of fields:
     ringplan, rings.gates.limit. Rules of the fleet in --fleet are known too.
     """
     from ringtide_engine.render.explain import topic_data, topic_text
@@ -77,11 +77,15 @@ def _policy(name: str, fleet: Path) -> "Topic | None":
 
 
 def _code(name: str) -> "Topic | None":
-    from ringtide_engine.render.explain import exit_topic, reason_topic
+    from ringtide_engine.render.explain import exit_topic, metric_topic, reason_topic
+    from ringtide_engine.render.metrics import METRICS
     from ringtide_engine.render.reasons import REASONS
 
     if name.lower() in REASONS:
         return reason_topic(name.lower(), REASONS[name.lower()])
+    metrics = {each.lower(): each for each in METRICS}
+    if name.lower() in metrics:
+        return metric_topic(metrics[name.lower()], METRICS[metrics[name.lower()]])
     number = name.lower().removeprefix("exit").lstrip("-. ")
     codes = {str(code): code for code in EXIT_CODES}
     return exit_topic(codes[number], EXIT_CODES[codes[number]]) if number in codes else None
@@ -90,13 +94,14 @@ def _code(name: str) -> "Topic | None":
 def _field(name: str, fleet: Path) -> "Topic":
     from ringtide_engine.cli.policy_list import rule_names
     from ringtide_engine.render.explain_field import UnknownField, field_topic
+    from ringtide_engine.render.metrics import METRICS
     from ringtide_engine.render.reasons import REASONS
 
     schemas = _schemas()
     topic = field_topic(name, schemas)
     if topic is None:
         exit_names = (f"exit-{code}" for code in EXIT_CODES)
-        known = (*_rule_tables(), *rule_names(fleet), *REASONS, *exit_names, *schemas.kinds, *schemas.folders)
+        known = (*_rule_tables(), *rule_names(fleet), *REASONS, *METRICS, *exit_names, *schemas.kinds, *schemas.folders)
         raise click.UsageError(f"nothing here is called {name[:80]!r}{_meant(name, known)}")
     if isinstance(topic, UnknownField):
         hint = _meant(topic.field, topic.known) or f"; it has {', '.join(topic.known) or 'no fields'}"

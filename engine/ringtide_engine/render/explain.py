@@ -1,4 +1,4 @@
-"""Explanations: of rules, of verdicts' reasons and of exit codes; as text and as plain values."""
+"""Explanations: of rules, of verdicts' reasons, of metrics and of exit codes; as text and as plain values."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -8,6 +8,7 @@ from typing import Any
 
 from ringtide_contract import API_VERSION
 from ringtide_engine.model.policy import PolicyRule
+from ringtide_engine.render.metrics import KnownMetric
 from ringtide_engine.render.reasons import KnownReason
 from ringtide_engine.render.rule_help import RuleHelp, anchor
 
@@ -87,6 +88,28 @@ def reason_topic(code: str, reason: KnownReason) -> Topic:
 def exit_topic(code: int, meaning: str) -> Topic:
     """Explain an exit code."""
     return Topic(name=f"exit-{code}", about="exit code of `ringtide`", title=meaning, facts=())
+
+
+def metric_topic(name: str, metric: KnownMetric) -> Topic:
+    """Explain a metric of a gate."""
+    beside = ", noWorseThanControl (the limit is the margin)" if metric.beside_control else ""
+    findings = ["RT-GATE-001", "RT-GATE-002", "RT-GATE-004", "RT-GATE-005"]
+    findings += ["RT-GATE-003", "RT-RING-004"] if metric.beside_control else []
+    return Topic(
+        name=name,
+        about="metric of a gate",
+        title=metric.title,
+        facts=(
+            ("Unit", metric.unit),
+            ("Reports", metric.reports),
+            ("Devices", metric.evidence),
+            ("Compare", f"{metric.compare}{beside}"),
+            ("Limit", metric.limit),
+            ("Proven", metric.proof),
+            ("Findings", ", ".join(sorted(findings))),
+            ("More", "docs/spec/verdicts.md#gates"),
+        ),
+    )
 
 
 def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -11,11 +12,14 @@ from ringtide_engine.cli import exits
 from ringtide_engine.cli.explain import EXIT_CODES, _rule_tables, _schemas
 from ringtide_engine.cli.main import run
 from ringtide_engine.load.policies import load_rules
+from ringtide_engine.model.desired import Gate, Metric
+from ringtide_engine.model.proving import why_unprovable
 from ringtide_engine.model.rules import RULES
 from ringtide_engine.render.explain import Topic
 from ringtide_engine.render.explain_field import UnknownField, field_topic
 from ringtide_engine.render.reasons import REASONS
 from ringtide_engine.shipped import rule_library, template
+from ringtide_engine.validate.ring_plans import _SENSE
 
 
 def explained(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
@@ -50,6 +54,20 @@ def test_every_rule_reason_and_exit_code_is_explained(capsys: pytest.CaptureFixt
         assert explained(capsys, name)["name"] == name
         assert explained(capsys, name)["title"]
     assert set(_rule_tables()) > set(RULES)
+
+
+@pytest.mark.parametrize("metric", get_args(Metric))
+def test_every_metric_of_a_gate_is_explained_and_allows_what_check_allows(
+    capsys: pytest.CaptureFixture[str], metric: str
+) -> None:
+    made = explained(capsys, metric.upper())
+    assert made["name"] == metric
+    assert set(made) >= {"title", "unit", "reports", "devices", "compare", "limit", "proven", "findings"}
+    assert set(made["findings"].split(", ")) <= set(RULES)
+    assert made["compare"].partition(",")[0] == _SENSE[metric]
+    known = Gate(metric=metric, compare="noWorseThanControl", limit=Fraction(1, 100), assurance="proven", min_devices=1, min_requests=0)  # type: ignore[arg-type]  # fmt: skip
+    assert ("noWorseThanControl" in made["compare"]) is (why_unprovable(known) is None)
+    assert made["proven"].startswith("no") is (metric == "wentSilent")
 
 
 def test_the_exit_codes_are_those_of_the_program() -> None:
