@@ -72,14 +72,19 @@ def parse_labels(words: tuple[str, ...]) -> dict[str, str]:
     return labels
 
 
+def rekeyed_document(device: DeviceId, hardware_class: str, key: PublicKey, before: PublicKey) -> str:
+    """Return as YAML what a rotation changes in the Device, for `ringtide device rekey`."""
+    lines = [f"apiVersion: {API_VERSION}", "kind: Device", f"id: {_scalar(device)}", *_field("publicKey", key)]
+    return "\n".join([*lines, *_field("previousKey", before), f"hardwareClass: {_scalar(hardware_class)}", ""])
+
+
 def device_document(enrolment: Enrolment, key: PublicKey) -> str:
     """Return the Device as YAML, to merge into the fleet repository."""
     lines = [
         f"apiVersion: {API_VERSION}",
         "kind: Device",
         f"id: {_scalar(enrolment.device)}",
-        "publicKey: |",
-        *(f"  {line}" for line in public_pem(key).splitlines()),
+        *_field("publicKey", key),
         f"hardwareClass: {_scalar(enrolment.hardware_class)}",
     ]
     if enrolment.labels:
@@ -165,6 +170,10 @@ port = {enrolment.serve_port}
 
 def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
+
+
+def _field(name: str, key: PublicKey) -> tuple[str, ...]:
+    return (f"{name}: |", *(f"  {line}" for line in public_pem(key).splitlines()))
 
 
 def _scalar(text: str) -> str:

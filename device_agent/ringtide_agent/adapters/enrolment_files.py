@@ -37,6 +37,29 @@ def make_key(path: Path) -> PublicKey:
     return key.public_key()
 
 
+def next_key_path(path: Path) -> Path:
+    """Return where the key lies that shall follow the one at `path`."""
+    return path.with_name(f"{path.name}.next")
+
+
+def switch_key(path: Path) -> None:
+    """Put the next key in place of the present one, which is gone then; whole or not at all.
+
+    Raises:
+        InputError: There is no next key, or it is not private.
+    """
+    coming = next_key_path(path)
+    if not coming.exists():
+        raise InputError(f"{coming}: no next key. fix: run `ringtide-agent rotate-key` first")
+    read_key(coming)
+    coming.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
 def keep_root(source: Path, path: Path) -> None:
     """Copy the trusted root.
 

@@ -16,6 +16,7 @@ from ringtide_agent import __version__
 from ringtide_agent.cli.config import config
 from ringtide_agent.cli.doctor import doctor
 from ringtide_agent.cli.enroll import enroll
+from ringtide_agent.cli.rotate_key import rotate_key
 from ringtide_agent.cli.run import once, run
 from ringtide_agent.cli.self_test import self_test
 from ringtide_agent.cli.status import status
@@ -30,7 +31,7 @@ def commands() -> None:
     """Run the releases that a fleet's signed publications ask of this device."""
 
 
-for command in (enroll, run, once, status, doctor, config, self_test):
+for command in (enroll, run, once, status, doctor, config, self_test, rotate_key):
     commands.add_command(command)
 
 

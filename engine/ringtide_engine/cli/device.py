@@ -38,16 +38,35 @@ def add_command(document: Path, fleet: Path, dry_run: bool) -> int:
 
     Writes devices/<id>.yaml, and never over another file.
     """
-    from ringtide_engine.cli.work_tree import read_file, read_folder, write_file
+    from ringtide_engine.cli.work_tree import read_folder, write_file
     from ringtide_engine.workflows.device_entries import new_entry
 
-    from_stdin = str(document) == "-"
-    content = sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1) if from_stdin else read_file(document)
-    source = "standard input" if from_stdin else str(document)
+    content, source = _read(document)
     today, engine = wiring.clock().now().date(), wiring.policies()
     entry = new_entry(read_folder(fleet), content, source, today=today, engine=engine)
     if entry.findings:
         rendering.talk(rendering.findings_text(entry.findings, {entry.path: entry.content}))
+    if not dry_run:
+        write_file(fleet / entry.path, entry.content)
+    click.echo(entry.path)
+    return OK
+
+
+@device_command.command("rekey")
+@click.argument("document", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE")
+@fleet_option()
+@_DRY
+def rekey_command(document: Path, fleet: Path, dry_run: bool) -> int:
+    """Give an enrolled device the keys of a document, from FILE or from standard input (-).
+
+    The document is what `ringtide-agent enroll` or `ringtide-agent rotate-key` printed; nothing else of it is taken. After
+    an enrolment the key before counts no more; after a rotation it does until the new one has signed a report.
+    """
+    from ringtide_engine.cli.work_tree import read_folder, write_file
+    from ringtide_engine.workflows.device_entries import rekeyed
+
+    content, source = _read(document)
+    entry = rekeyed(read_folder(fleet), content, source)
     if not dry_run:
         write_file(fleet / entry.path, entry.content)
     click.echo(entry.path)
@@ -148,6 +167,14 @@ def release_command(device: str, fleet: Path, dry_run: bool) -> int:
 def retire_command(device: str, fleet: Path, dry_run: bool) -> int:
     """Serve a device no longer, and believe its reports no longer."""
     return _change(fleet, device, "retired", frozenset({"active", "held"}), dry_run=dry_run)
+
+
+def _read(document: Path) -> tuple[bytes, str]:
+    from ringtide_engine.cli.work_tree import read_file
+
+    if str(document) == "-":
+        return sys.stdin.buffer.read(MAX_DOCUMENT_BYTES + 1), "standard input"
+    return read_file(document), str(document)
 
 
 def _change(fleet: Path, device: str, state: "State", allowed: "frozenset[State]", *, dry_run: bool) -> int:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from ringtide_contract.errors import InputError
 from ringtide_contract.ids import parse_device_id
+from ringtide_contract.keys import parse_public_key
 from ringtide_engine.load.desired import load_desired, read_document
 from ringtide_engine.model.desired import Device
 from ringtide_engine.model.finding import Document, Finding, FindingsError
@@ -51,7 +52,7 @@ def new_entry(files: Mapping[str, bytes], content: bytes, source: str, *, today:
         raise FindingsError(document)
     path = f"devices/{parse_device_id(str(document.data['id']))}.yaml"
     if path in files:
-        raise InputError(f"{path} is there already; a device gets another key under another id")
+        raise InputError(f"{path} is there already; `ringtide device rekey` gives a device another key")
     added = b"" if b"yaml-language-server" in content else _MODELINE
     outcome = check({**files, path: added + content}, None, today, engine)
     findings = tuple(each for each in outcome.findings if each.place.path == path)
@@ -79,6 +80,74 @@ def find_device(files: Mapping[str, bytes], device: str) -> Device:
     if found is None:
         raise InputError(f"the fleet has no device {device}; `ringtide device list` names them")
     return found
+
+
+def rekeyed(files: Mapping[str, bytes], content: bytes, source: str) -> Entry:
+    """Return the file of an enrolled device with the keys of a document in it and everything else as it was.
+
+    Args:
+        files: The fleet repository's files.
+        content: The document that `ringtide-agent enroll` or `rotate-key` printed.
+        source: Where it comes from, for findings.
+
+    Raises:
+        FindingsError: The document is not a Device, or the desired state has errors.
+        InputError: The fleet has no such device, the key is another device's, or the file is written in a way in which
+            keys cannot be replaced.
+    """
+    document = read_document(source, content, "Device")
+    if not isinstance(document, Document):
+        raise FindingsError(document)
+    device = find_device(files, str(document.data["id"]))
+    keys = {name: str(document.data[name]) for name in ("publicKey", "previousKey") if name in document.data}
+    text = files[device.path].decode("utf-8")
+    edited = (_keys_in_line if device.pointer else _keys_in_document)(text, device, keys).encode("utf-8")
+    loaded = load_desired({**files, device.path: edited})
+    before = keys.get("previousKey")
+    expected = replace(
+        device,
+        public_key=parse_public_key(keys["publicKey"]),
+        previous_key=None if before is None else parse_public_key(before),
+    )
+    if loaded.state is None:
+        raise FindingsError(loaded.findings)
+    if loaded.state.devices.get(device.id) != expected:
+        raise InputError(f"the keys cannot be replaced in {device.path}; write them by hand")
+    return Entry(path=device.path, content=edited)
+
+
+def _keys_in_document(text: str, device: Device, keys: Mapping[str, str]) -> str:
+    document = read_document(device.path, text.encode("utf-8"), "Device")
+    if not isinstance(document, Document):
+        raise FindingsError(document)
+    lines = text.splitlines(keepends=True)
+    number, column = document.marks["/publicKey#"]
+    indent = " " * (column - 1)
+    written = [
+        f"{indent}{part}\n"
+        for name, pem in keys.items()
+        for part in (f"{name}: |", *(f"  {line}" for line in pem.splitlines()))
+    ]
+    gone: set[int] = set()
+    for name in ("publicKey", "previousKey"):
+        if f"/{name}#" in document.marks:
+            first = document.marks[f"/{name}#"][0] - 1
+            gone.add(first)
+            for follows in range(first + 1, len(lines)):
+                if not lines[follows].startswith(f"{indent} "):
+                    break
+                gone.add(follows)
+    kept = [line for position, line in enumerate(lines[: number - 1]) if position not in gone]
+    rest = [line for position, line in enumerate(lines) if position >= number and position not in gone]
+    return "".join([*kept, *written, *rest])
+
+
+def _keys_in_line(text: str, device: Device, keys: Mapping[str, str]) -> str:
+    lines = text.split("\n")
+    number = int(device.pointer[1:])
+    before = {name: value for name, value in json.loads(lines[number]).items() if name != "previousKey"}
+    lines[number] = json.dumps({**before, **keys}, ensure_ascii=False)
+    return "\n".join(lines)
 
 
 def with_state(files: Mapping[str, bytes], device: Device, state: State) -> Entry:

@@ -171,6 +171,57 @@ def test_a_state_in_an_inventory_is_replaced_in_its_line(person: Any) -> None:
     assert json.loads(lines[1]) == {**rows[1], "state": "retired"}
 
 
+def _paper(folder: Path, device: str, *keys: str) -> Path:
+    """Write what `rotate-key` prints: the key that comes, and the one before where there is one."""
+    fields = zip(("publicKey", "previousKey"), keys, strict=False)
+    pems = "".join(f"{name}: |\n{_indented(public_pem(device_key(key).public_key()))}" for name, key in fields)
+    path = folder / "paper.yaml"
+    path.write_text(f"apiVersion: ringtide/v1\nkind: Device\nid: {device}\n{pems}hardwareClass: edge-m\n")
+    return path
+
+
+def _indented(pem: str) -> str:
+    return "".join(f"  {line}\n" for line in pem.splitlines())
+
+
+def test_keys_are_replaced_and_every_comment_stays(person: Any, tmp_path: Path) -> None:
+    pems = {name: _indented(public_pem(device_key(name).public_key())) for name in ("cam-1", "next", "third")}
+    path = person.fleet / "devices/cam-1.yaml"
+    person.ringtide("device", "add", "-C", person.fleet, person.device("cam-1"))
+    path.write_text(WRITTEN.format(state="state: held\n", pem=pems["cam-1"]))
+    before, paper = path.read_bytes(), _paper(tmp_path, "cam-1", "next", "cam-1")
+    assert person.ringtide("device", "rekey", "-C", person.fleet, paper, "--dry-run").out == "devices/cam-1.yaml\n"
+    assert path.read_bytes() == before
+    person.ringtide("device", "rekey", "-C", person.fleet, paper)
+    both = f"{pems['next']}previousKey: |\n{pems['cam-1']}"
+    assert path.read_text() == WRITTEN.format(state="state: held\n", pem=both)
+    person.ringtide("device", "rekey", "-C", person.fleet, _paper(tmp_path, "cam-1", "third"))
+    assert path.read_text() == WRITTEN.format(state="state: held\n", pem=pems["third"]), "an enrolment ends a rotation"
+
+
+def test_keys_in_an_inventory_are_replaced_in_their_line(person: Any, tmp_path: Path) -> None:
+    pems = {name: public_pem(device_key(name).public_key()) for name in ("cam-1", "cam-2", "next")}
+    rows = [{"id": name, "publicKey": pems[name], "hardwareClass": "edge-m"} for name in ("cam-1", "cam-2")]
+    path = person.fleet / "devices/all.jsonl"
+    path.parent.mkdir()
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n")
+    first, _ = path.read_text().splitlines()
+    person.ringtide("device", "rekey", "-C", person.fleet, _paper(tmp_path, "cam-2", "next", "cam-2"))
+    lines = path.read_text().splitlines()
+    assert lines[0] == first
+    assert json.loads(lines[1]) == {**rows[1], "publicKey": pems["next"], "previousKey": pems["cam-2"]}
+
+
+def test_a_key_goes_to_a_device_of_the_fleet_only_and_to_one(person: Any, tmp_path: Path) -> None:
+    for name in ("cam-1", "cam-2"):
+        person.ringtide("device", "add", "-C", person.fleet, person.device(name))
+    stranger = _paper(tmp_path, "cam-3", "next")
+    assert "has no device cam-3" in person.ringtide("device", "rekey", "-C", person.fleet, stranger, code=1).err
+    for keys in (("cam-2",), ("next", "cam-2")):
+        person.ringtide("device", "rekey", "-C", person.fleet, _paper(tmp_path, "cam-1", *keys))
+        assert "RT-DEVICE-002" in person.ringtide("check", person.fleet, code=3).out
+
+
 def test_a_retired_device_does_not_come_back(person: Any) -> None:
     person.ringtide("device", "add", "-C", person.fleet, person.device("cam-1"))
     person.ringtide("device", "retire", "-C", person.fleet, "cam-1")
