@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ringtide_agent import __version__
 from ringtide_agent.adapters.artifact_fetch import ArtifactFetcher
@@ -37,9 +38,12 @@ from ringtide_agent.artifact_wiring import artifact_sources, artifact_tls, throt
 from ringtide_agent.config import Configuration, Hints
 from ringtide_agent.equipment import Ports, Settings
 from ringtide_agent.loop import Agent
-from ringtide_agent.ports import ReportSink, Signer, Waker
+from ringtide_agent.ports import ReportSink, Signer
 from ringtide_contract.errors import InputError, TransientError
 from ringtide_contract.keys import PublicKey
+
+if TYPE_CHECKING:
+    from ringtide_agent.adapters.mqtt_waker import MqttWaker
 
 BUILT_AT = datetime(2026, 11, 1, tzinfo=UTC)
 """No honest clock shows an earlier time; raised with every version."""
@@ -274,7 +278,7 @@ def _listening(configuration: Configuration, wake: Callable[[], None]) -> Iterat
     if configuration.hints is None:
         yield
         return
-    waker = _waker(configuration.hints, configuration.fleet, wake)
+    waker = make_waker(configuration.hints, configuration.fleet, wake)
     waker.start()
     try:
         yield
@@ -282,7 +286,12 @@ def _listening(configuration: Configuration, wake: Callable[[], None]) -> Iterat
         waker.stop()
 
 
-def _waker(hints: Hints, fleet: str, wake: Callable[[], None]) -> Waker:
+def make_waker(hints: Hints, fleet: str, wake: Callable[[], None]) -> "MqttWaker":
+    """Return what listens for hints.
+
+    Raises:
+        InputError: The library is missing, or a TLS file cannot be used.
+    """
     try:
         from ringtide_agent.adapters.mqtt_waker import Broker, MqttWaker  # here: most devices have no broker
     except ImportError as error:

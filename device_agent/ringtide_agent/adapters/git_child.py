@@ -42,6 +42,9 @@ def main() -> int:
     try:
         if order["op"] == "fetch":
             _serve(*_fetch(order))
+        elif order["op"] == "look":
+            tip = _remote_tip(order["repository"], order["url"], order["ref"])
+            _answer(b".", (tip or "").encode("ascii"))
         else:
             _answer(b".", _push(order).encode("ascii"))
     except FailedError as error:

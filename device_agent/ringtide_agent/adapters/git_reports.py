@@ -47,6 +47,16 @@ class GitReports:
         with GitSession(self._access, order, home=self._folder, deadline_s=self._deadline_s) as session:
             session.order(_MAX_COMMIT_NAME)
 
+    def tip(self, device: DeviceId) -> str | None:
+        """Return the newest commit of the device's own ref; None where there is none yet.
+
+        Raises:
+            TransientError: Unreachable, or refused.
+        """
+        order = {"op": "look", "repository": f"{self._folder}/reports.git", "ref": report_ref(device)}
+        with GitSession(self._access, order, home=self._folder, deadline_s=self._deadline_s) as session:
+            return session.order(_MAX_COMMIT_NAME).decode("ascii", "replace") or None
+
 
 def summary(reports: Mapping[int, bytes]) -> str:
     """Return one line about the newest report: `report 7: digits 1.1.0 confirmed`."""

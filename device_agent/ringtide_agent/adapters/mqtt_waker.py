@@ -14,7 +14,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from ringtide_contract.broker import hint_topic
-from ringtide_contract.errors import InputError
+from ringtide_contract.errors import InputError, TransientError
 
 LEAST_INTERVAL_S = 10.0
 """Between two wakes, so that a broker full of hints cannot make the agent poll without pause."""
@@ -77,6 +77,37 @@ class MqttWaker:
         limits.MaximumPacketSize = _MAX_PACKET_BYTES
         self._client.connect_async(self._broker.host, self._broker.port, properties=limits)
         self._client.loop_start()
+
+    def try_out(self, seconds: float) -> str:
+        """Connect and subscribe once, and return what was subscribed to.
+
+        Raises:
+            TransientError: The broker did not answer in time, or refused.
+        """
+        answered, said = threading.Event(), [f"no answer within {seconds:g} s"]
+
+        def failed(_client: Client, _user: Any) -> None:
+            said[0] = "no connection"
+
+        def connected(_client: Client, _user: Any, _flags: Any, reason: ReasonCode, _: Properties | None) -> None:
+            said[0] = f"it answers {reason}"
+            if reason.is_failure:
+                answered.set()
+            else:
+                _client.subscribe(self._topic, qos=1)
+
+        def subscribed(_client: Client, _user: Any, _mid: int, reasons: list[ReasonCode], _: Properties | None) -> None:
+            said[0] = f"it answers {reasons[0]} to {self._topic}" if reasons[0].is_failure else ""
+            answered.set()
+
+        self._client.on_connect, self._client.on_connect_fail = connected, failed
+        self._client.on_subscribe, self._client.on_message = subscribed, None
+        self.start()
+        answered.wait(seconds)
+        self.stop()
+        if said[0]:
+            raise TransientError(f"the broker {self._broker.host}:{self._broker.port}: {said[0]}")
+        return self._topic
 
     def stop(self) -> None:
         """Stop listening."""

@@ -16,6 +16,9 @@ from ringtide_agent.cli.options import Source, config_options
 if TYPE_CHECKING:
     from ringtide_agent.config import Configuration
 
+REPORTS_S, BROKER_S = 30, 10
+"""For what answers within a second where it answers at all."""
+
 RUNTIME_S = 30
 """For the child that imports onnxruntime; a small device with a cold disk takes some seconds."""
 
@@ -28,7 +31,7 @@ _RUNTIME = (
 @click.command()
 @config_options
 def doctor(source: Source) -> int:
-    """Check keys, trust, disk, network, repositories, runtime, sandbox, clock, port and unit."""
+    """Check keys, trust, disk, network, repositories, broker, runtime, sandbox, clock, port and unit."""
     from ringtide_contract.errors import RingtideError
 
     configuration = source.read()
@@ -59,8 +62,18 @@ def _checks(configuration: "Configuration") -> Iterator[tuple[str, Callable[[], 
     yield "names", lambda: outside.names(configuration), "see the resolver of this device, and the addresses configured"
     yield "tls", lambda: outside.chains(configuration), "see the tls_ files configured, the clock, and the server"
     yield "publication", lambda: _publication(configuration), "see url and branch of [publication], and the network"
+    yield (
+        "reports",
+        lambda: _reports(configuration),
+        "see url and the tls_ or ssh_ files of [reports]; is the device known there?",
+    )
+    yield (
+        "broker",
+        lambda: _broker(configuration),
+        "see host, port and the tls_ files of [mqtt], and what the broker lets this device read",
+    )
     yield "clock", lambda: _clock(configuration), "set the clock, or start a time service"
-    yield "runtime", _runtime, "pip install 'ringtide[agent]'"
+    yield "runtime", _runtime, "install the agent's package again, or pip install 'ringtide[agent]'"
     yield "sandbox", lambda: outside.sandbox(configuration), "-"
     yield "unit", lambda: outside.unit(configuration), "journalctl -u ringtide-agent"
     yield "port", lambda: _port(configuration), "end what listens there, or set another port in [serve]"
@@ -106,6 +119,28 @@ def _publication(configuration: "Configuration") -> str:
             with source.open() as snapshot:
                 found.append(f"{url} at {snapshot.commit[:12]}")
     return ", ".join(found)
+
+
+def _reports(configuration: "Configuration") -> str:
+    from ringtide_agent.adapters.git_reports import GitReports
+    from ringtide_agent.adapters.git_session import GitAccess
+
+    access = configuration.reports
+    if not isinstance(access, GitAccess):
+        return f"{access.url}, a broker: see tls"
+    with TemporaryDirectory() as folder:
+        tip = GitReports(access, folder, deadline_s=REPORTS_S).tip(configuration.device)
+    return f"{access.url}, {'no report yet' if tip is None else f'last at {tip[:12]}'}"
+
+
+def _broker(configuration: "Configuration") -> str:
+    from ringtide_agent.wiring import make_waker
+
+    hints = configuration.hints
+    if hints is None:
+        return "none is configured: this device polls by time alone"
+    topic = make_waker(hints, configuration.fleet, lambda: None).try_out(BROKER_S)
+    return f"{hints.host}:{hints.port} gives {topic}"
 
 
 def _clock(configuration: "Configuration") -> str:

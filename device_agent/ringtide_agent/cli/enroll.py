@@ -12,7 +12,9 @@ _STATE, _CONFIG = Path("/var/lib/ringtide"), Path("/etc/ringtide")
 @click.option("--device", required=True, help="Id of this device in it.")
 @click.option("--hardware-class", required=True, help="Hardware class of this device.")
 @click.option("--root", required=True, type=click.Path(path_type=Path), help="Trusted root, `trust/1.root.json`.")
-@click.option("--publication", required=True, metavar="URL", help="Repository with publications.")
+@click.option(
+    "--publication", required=True, metavar="URL", help="Repository, or mirror+https:// mirror, with publications."
+)
 @click.option("--reports", required=True, metavar="URL", help="Repository or broker that takes reports.")
 @click.option("--state-dir", type=click.Path(path_type=Path), help="Folder for state, and for key and configuration.")
 @click.option("--config-dir", type=click.Path(path_type=Path), help="Folder for key and configuration alone.")
@@ -55,6 +57,7 @@ def enroll(
     from ringtide_agent.adapters.mqtt_access import SCHEMES as BROKERS
     from ringtide_agent.adapters.mqtt_access import MqttAccess
     from ringtide_agent.adapters.token_key import make_token_key
+    from ringtide_agent.adapters.web_mirror import PREFIX, MirrorAccess
     from ringtide_agent.config import configuration_of
     from ringtide_agent.enroll import Enrolment, agent_toml, device_document, parse_labels
     from ringtide_contract.ids import parse_device_id, parse_name
@@ -72,7 +75,7 @@ def enroll(
         device=parse_device_id(device),
         hardware_class=parse_name(hardware_class),
         labels=parse_labels(labels),
-        publication=GitAccess(url=publication).url,
+        publication=(MirrorAccess if publication.startswith(PREFIX) else GitAccess)(url=publication).url,
         reports=(MqttAccess if reports.startswith(BROKERS) else GitAccess)(url=reports).url,
         state_dir=str(folder),
         key_file=str(place / "device.key"),

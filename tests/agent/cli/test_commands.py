@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -235,10 +237,19 @@ def test_enrolment_by_root_leaves_the_state_to_its_owner_and_the_key_to_root(dev
     )
 
 
+def test_a_device_may_be_enrolled_with_a_mirror_and_not_with_nonsense(device: Device) -> None:
+    assert "write mirror+https://host/folder" in device.enroll("--publication", "mirror+ftp://a/b", code=1).stderr
+    assert "mirror's address has no password" in device.enroll("--publication", "mirror+https://a:b@c/d", code=1).stderr
+    assert not device.state.exists()
+    device.enroll("--publication", "mirror+https://www.example.org/fleet")
+    shown = device.with_config("config", "show").stdout
+    assert "mirror+https://www.example.org/fleet" in shown
+
+
 def test_doctor_is_content_with_a_sound_device(device: Device) -> None:
     device.enroll()
     lines = device.with_config("doctor").stdout.splitlines()
-    assert len(lines) == 13
+    assert len(lines) == 15
     assert all(line.startswith("[ok] ") for line in lines)
 
 
@@ -254,6 +265,36 @@ def test_doctor_names_each_failure_with_a_fix(device: Device) -> None:
     failed = [line.split()[1] for line in lines if line.startswith("[fail]")]
     assert failed == ["key:", "trust:", "rights:", "publication:", "port:"]
     assert sum(line.startswith("       fix: ") for line in lines) == 5
+
+
+@pytest.mark.parametrize(
+    ("setting", "cause"),
+    [
+        ("limits.disk_reserve_mib=1048576", "disk: [0-9]+ MiB free, below the reserve of 1048576 MiB"),
+        ("reports.url=file:///nowhere/reports.git", "reports: file:///nowhere/reports.git: .*"),
+        ("mqtt.port=PORT", "broker: the broker 127.0.0.1:PORT: no connection"),
+    ],
+)
+def test_doctor_says_cause_and_fix(device: Device, setting: str, cause: str) -> None:
+    device.enroll()
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        port = str(made.getsockname()[1])
+    settings = [setting.replace("PORT", port)]
+    if "mqtt" in setting:
+        settings += ["mqtt.host=127.0.0.1", "mqtt.tls=false"]
+    said = device.with_config("doctor", *(f"--set={each}" for each in settings), code=1).stdout
+    assert re.search(rf"\[fail\] {cause.replace('PORT', port)}\n       fix: [a-z].+\n", said), said
+    assert said.count("[fail]") == 1
+
+
+@pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed: apt-get install faketime")
+def test_doctor_names_a_clock_before_the_build(device: Device) -> None:
+    device.enroll()
+    command = device.command("doctor", "--config", str(device.state / "agent.toml"))
+    done = subprocess.run(
+        ["faketime", "-f", "-10y", *command], env=device.environment, capture_output=True, text=True, check=False
+    )
+    assert re.search(r"\[fail\] clock: .* but it is .* at least\n       fix: set the clock", done.stdout), done.stdout
 
 
 def test_doctor_names_a_host_without_address_and_a_server_without_tls(device: Device) -> None:

@@ -13,7 +13,7 @@ from paho.mqtt.enums import MQTTProtocolVersion
 
 from ringtide_agent.adapters import mqtt_waker
 from ringtide_agent.adapters.mqtt_waker import Broker, MqttWaker
-from ringtide_contract.errors import InputError
+from ringtide_contract.errors import InputError, TransientError
 
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 with_broker = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed: apt-get install mosquitto")
@@ -110,3 +110,21 @@ def test_tls_files_that_are_not_there_are_named() -> None:
     broker = Broker(host="127.0.0.1", port=1, tls=True, tls_authority="/nowhere.pem")
     with pytest.raises(InputError, match=r"TLS files of \[mqtt\]"):
         MqttWaker(broker, "acme", lambda: None, spread_s=0)
+
+
+@pytest.mark.mqtt
+@with_broker
+def test_a_broker_is_tried_out(broker: Broker) -> None:
+    publish(broker, "ringtide/v1/other/hint")
+    assert MqttWaker(broker, "acme", _never, spread_s=0).try_out(20) == "ringtide/v1/acme/hint"
+
+
+def test_a_silent_broker_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = Broker(host="127.0.0.1", port=silent.getsockname()[1], tls=False)
+        with pytest.raises(TransientError, match=rf"127.0.0.1:{place.port}: no answer within 0.5 s"):
+            MqttWaker(place, "acme", _never, spread_s=0).try_out(0.5)
+
+
+def _never() -> None:
+    raise AssertionError("nothing is woken")
