@@ -148,7 +148,7 @@ def test_a_device_whose_key_lies_on_a_token_reports_with_it_and_serves_on_withou
 
 
 def test_every_command_says_what_it_does() -> None:
-    for command in ("enroll", "run", "once", "status", "doctor", "config"):
+    for command in ("enroll", "rotate-key", "run", "once", "status", "doctor", "config"):
         assert "Usage: ringtide-agent" in Device.run(_here(), command, "--help").stdout
 
 
