@@ -59,6 +59,8 @@ def main() -> None:
         "machine": PLATFORMS[options.arch],
         "builtAt": epoch,
     }
+    if not options.runtime:  # tells one package from another, where nothing else would
+        about["package"] = options.version or project["version"]
     (stage / "site" / "ringtide-runtime.json").write_text(json.dumps(about, sort_keys=True) + "\n")
     _level(stage, epoch)
     if options.runtime:

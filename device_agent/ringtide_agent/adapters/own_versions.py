@@ -16,6 +16,7 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
+import ringtide_agent
 from ringtide_agent.adapters.archive_folder import ABOUT, remove_folder, unpack
 from ringtide_agent.adapters.rehearsal import rehearse
 from ringtide_agent.ports import ProbeFailure, ProbeResult, ServedRelease
@@ -175,6 +176,11 @@ class OwnVersions:
         for folder in sorted(self._home.iterdir()):
             if folder.is_dir() and folder.name not in kept:
                 remove_folder(folder)
+
+
+def own_package() -> Mapping[str, Any] | None:
+    """Return what the package says of itself that this program lies in; None where it lies in none."""
+    return _read(Path(ringtide_agent.__file__).parent.parent / ABOUT) or None
 
 
 def last_choice(home: Path, package: Mapping[str, Any] | None = None) -> Choice:

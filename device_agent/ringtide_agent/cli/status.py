@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 def status(source: Source, output: str) -> None:
     """Show where this device stands with every model, and why."""
     from ringtide_agent.adapters.disk_store import DiskStore
-    from ringtide_agent.adapters.own_versions import last_choice
+    from ringtide_agent.adapters.own_versions import last_choice, own_package
     from ringtide_agent.adapters.system_clock import SystemClock
 
     configuration = source.read()
-    chosen = last_choice(configuration.state_dir / "runtime").runtime
+    chosen = last_choice(configuration.state_dir / "runtime", own_package()).runtime
     seen = describe(DiskStore(configuration.state_dir, verify=False), SystemClock().now(), chosen)
     seen = {"fleet": configuration.fleet, "device": configuration.device, **seen}
     click.echo(json.dumps(seen, indent=2) if output == "json" else table(seen))

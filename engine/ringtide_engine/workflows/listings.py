@@ -59,6 +59,8 @@ def list_devices(state: DesiredState, reports: Repository | None) -> tuple[Row, 
             "class": resolution.class_of.get(device.id),
             "pins": [f"{pin.model} {pin.release}" for pin in device.pins],
             "runs": _running(last.get(device.id)),
+            "agent": None if (said := last.get(device.id)) is None else said.agent,
+            "onnxruntime": None if said is None else said.onnxruntime,
             "lastReport": heard(device.id),
             "alert": alert(device.id),
         }

@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from fakes.own_versions import LAUNCHER, load_script
 from ringtide_agent.adapters.own_versions import MOST_STARTS, OwnVersions
+from ringtide_contract.ids import Digest
 
 launcher = load_script(LAUNCHER, "ringtide_launcher")
 
@@ -157,3 +158,56 @@ def test_starts_that_cannot_be_counted_are_of_what_was_confirmed(disk: Disk) -> 
     (disk.home / "choice.json").write_text(json.dumps(chosen(NEW, OLD)))
     (disk.home / "starts.json.tmp").mkdir()
     assert disk.start("run") == f"{OLD} {OLD} 1"
+
+
+class _KilledError(BaseException):
+    pass
+
+
+def _killing(monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """Let the process die at one of the calls by which a choice is written, before it is made."""
+    left = [after]
+
+    def counted(real: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object, **more: object) -> object:
+            left[0] -= 1
+            if left[0] < 0:
+                raise _KilledError
+            return real(*arguments, **more)
+
+        return call
+
+    for place, name in ((os, "fsync"), (os, "open"), (Path, "replace"), (Path, "open"), (Path, "mkdir")):
+        monkeypatch.setattr(place, name, counted(getattr(place, name)))
+
+
+@pytest.mark.parametrize("act", ["choose", "revert", "confirm", "stand"])
+def test_a_kill_at_any_write_leaves_the_old_choice_or_the_new(disk: Disk, act: str) -> None:
+    disk.lay(disk.home / OLD, {"agent": "0.1.5"})
+    points, done = 0, False
+    while not done:
+        (disk.home / "choice.json").write_text(json.dumps(chosen(NEW if act == "revert" else OLD, OLD)))
+        (disk.home / "starts.json").write_text(json.dumps({NEW: 1, OLD: 1}))
+        versions = OwnVersions(disk.home, Digest(NEW if act == "confirm" else OLD), json.dumps(P), ())
+        before = versions.chosen()
+        acts = {
+            "choose": lambda: versions.choose(Digest(NEW)),  # noqa: B023 - called within the turn
+            "revert": lambda: versions.choose(Digest(OLD), blamed=True),  # noqa: B023
+            "confirm": versions.confirm,
+            "stand": versions.stand,
+        }
+        with pytest.MonkeyPatch.context() as patch:
+            _killing(patch, points)
+            try:
+                acts[act]()
+                done = True
+            except _KilledError:
+                points += 1
+        wanted = {"choose": (NEW, OLD), "revert": (OLD, OLD), "confirm": (NEW, NEW), "stand": (OLD, OLD)}[act]
+        found = versions.chosen()
+        assert (found.runtime, found.stable) in {(before.runtime, before.stable), wanted}
+        if done:
+            assert (found.runtime, found.stable) == wanted
+        started = disk.start("run").split()[0]
+        assert started == found.runtime
+    assert points >= 6

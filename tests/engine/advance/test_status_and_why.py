@@ -112,7 +112,9 @@ def test_listings(pair: FleetPair) -> None:
     devices = list_devices(state, pair.reports)
     assert len(devices) == 12
     assert devices[0]["lastReport"] == "2026-11-23T09:05:00Z"
+    assert (devices[0]["agent"], devices[0]["onnxruntime"]) == ("0", None)
     assert list_devices(state, None)[0]["lastReport"] is None
+    assert list_devices(state, None)[0]["agent"] is None
     (rollout,) = list_rollouts(state)
     assert (rollout["phase"], rollout["ring"], rollout["lastVerdict"]) == ("rolling", "canary", "promote")
     assert [(row["version"], row["stableIn"]) for row in list_releases(state)] == [
