@@ -57,7 +57,7 @@ def measure() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         packages = _Packages(Path(folder))
         yield f"{'what changed':<42} {'whole':>10} {'delta':>10} {'share':>7}  offered   make CPU    apply      peak"
-        for pair in (*_shipped(packages), *_made(packages), *_demo()):
+        for pair in (*_shipped(packages), *_made(packages), *_large(), *_demo()):
             yield _row(pair, Path(folder))
         for name, why in packages.missing.items():
             yield f"left out: {name} did not come: {why}"
@@ -190,6 +190,20 @@ def _shaken(tensors: "list[onnx.TensorProto]") -> None:  # type: ignore[name-def
     for tensor in tensors:
         values = numpy.frombuffer(tensor.raw_data, dtype="<f4")
         tensor.raw_data = (values * (1 + chance.uniform(-0.01, 0.01, values.size))).astype("<f4").tobytes()
+
+
+def _large() -> Iterator[Pair]:
+    """Weights of 54 MB, of which the last 2 MB are tuned."""
+    import numpy
+
+    chance = numpy.random.default_rng(7)
+    weights = chance.normal(size=13_500_000).astype("<f4")
+    tuned = (weights[-500_000:] * (1 + chance.uniform(-0.01, 0.01, 500_000))).astype("<f4")
+    yield Pair(
+        name="54 MB of weights, the last 2 MB tuned",
+        old=weights.tobytes(),
+        new=weights[:-500_000].tobytes() + tuned.tobytes(),
+    )
 
 
 def _demo() -> Iterator[Pair]:

@@ -122,6 +122,12 @@ def test_two_makings_give_the_same_bytes() -> None:
     assert make_delta(OLD, HEAD_ONLY) == make_delta(OLD, HEAD_ONLY)
 
 
+def test_a_base_of_fifty_megabytes_stays_in_sight_to_its_last_byte() -> None:
+    """The slow levels of zstd, from 16 on, find half of it no more."""
+    base = random.Random(8).randbytes(50_000_000)
+    assert len(make_delta(base, base[:10] + b"x" + base[11:])) < 10_000
+
+
 def test_files_that_would_fill_the_memory_are_refused() -> None:
     class Vast(bytes):
         def __len__(self) -> int:
