@@ -1,13 +1,23 @@
 """Fleets, ring plans and devices of every behaviour, for laws of the judge."""
 
 import random
+from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from fakes.judged_rollouts import Behaviour, on_stable, plan, ring
+from fakes.judged_rollouts import Behaviour, gate, on_stable, plan, ring
 from fakes.reporting_devices import STABLE, counters, model
 from ringtide_contract.report import ModelReport
 from ringtide_engine.model.evidence import Subject
+
+PROVEN = tuple(
+    replace(gate(metric, compare, limit, devices=2), assurance="proven")
+    for metric, compare, limit in (("updateSuccess", "atLeast", "1/2"), ("inferenceSuccess", "atLeast", "8/10"))
+)
+COMPARED = (
+    gate("inferenceSuccess", "noWorseThanControl", "1/20", devices=2, requests=50),
+    gate("p95Latency", "noWorseThanControl", "1/10", devices=2, requests=50),
+)
 
 PLANS = st.sampled_from(
     [
@@ -15,6 +25,9 @@ PLANS = st.sampled_from(
         plan(ring("canary", "1/4"), ring("again", "1/4"), ring("rest", "1")),
         plan(ring("europe", None, cohort="eu"), ring("half", "1/2"), ring("rest", "1"), control="1/5"),
         plan(ring("sites", "1/5"), ring("rest", "1"), unit="site"),
+        plan(ring("proven", "1/3", gates=PROVEN), ring("rest", "1", gates=PROVEN)),
+        plan(ring("compared", "1/3", gates=COMPARED), ring("rest", "1"), control="1/3"),
+        plan(ring("ungated", "1/4", gates=()), ring("half", "1/2", gates=()), ring("rest", "1", gates=())),
     ]
 )
 DEVICES = st.integers(min_value=0, max_value=40)

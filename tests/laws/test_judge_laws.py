@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes.judge_strategies import DEVICES, PLANS, SAID, SEEDS, STEPS, behaviour
-from fakes.judged_rollouts import HOUR, World, fleet, on_stable
+from fakes.judged_rollouts import HOUR, World, confirmed, fleet, on_stable
 from fakes.reporting_devices import STABLE, counters, model
 from ringtide_contract.class_file import ClassFile, ClassRollout, assign
 from ringtide_contract.ids import sha256
@@ -40,6 +40,21 @@ def test_the_same_reports_in_any_order_give_the_same_bytes(
     random.Random(seed).shuffle(shuffled)
     doubled = replace(world, observations=(*shuffled, *shuffled[: len(shuffled) // 2]))
     assert judged_files(world.view, world.evidence()) == judged_files(doubled.view, doubled.evidence())
+
+
+@FEW
+@given(devices=DEVICES, ring_plan=PLANS, seed=SEEDS, steps=STEPS, minutes=st.integers(min_value=1, max_value=90))
+def test_what_a_second_collector_took_later_changes_nothing(
+    devices: int, ring_plan: object, seed: int, steps: int, minutes: int
+) -> None:
+    """Each report counts once, from when it was taken first, in whatever order the collectors are read."""
+    world = history(World(state=fleet(devices, ring_plan=ring_plan)).judged(), seed, steps).later(2 * HOUR)  # type: ignore[arg-type]
+    late = [replace(item, ingested_at=item.ingested_at + timedelta(minutes=minutes)) for item in world.observations]
+    some = random.Random(seed).sample(late, k=len(late) // 2)
+    for both in ((*world.observations, *some), (*some, *world.observations)):
+        assert judged_files(replace(world, observations=both).view, replace(world, observations=both).evidence()) == (
+            judged_files(world.view, world.evidence())
+        )
 
 
 @FEW
@@ -82,6 +97,24 @@ def test_no_evidence_never_promotes(devices: int, ring_plan: object, days: int, 
     world = (world.heard(on_stable) if before else world).later(HOUR).judged()
     verdict = world.later(timedelta(days=days, minutes=1)).verdict()
     assert verdict.kind != "promote"
+
+
+@FEW
+@given(devices=DEVICES, ring_plan=PLANS, days=st.one_of(st.integers(0, 3), st.integers(0, 400)))
+def test_a_ring_of_which_nobody_has_reported_since_it_opened_opens_no_other(
+    devices: int, ring_plan: object, days: int
+) -> None:
+    """What the rings before it have shown is no evidence of its own devices."""
+    world = World(state=fleet(devices, ring_plan=ring_plan)).heard(on_stable).later(HOUR).judged()  # type: ignore[arg-type]
+    for _ in range(4):
+        world = world.later(HOUR)
+        world = world.heard(world.exposed_are(confirmed)).judged()
+        progress = world.view.progress
+        if progress is None or not progress.rings:
+            return  # a fleet without devices opens nothing
+        own = [each for each in world.subjects() if ring_of(progress, each) == progress.rings[-1].name]
+        if progress.phase == "rolling" and progress.rings[-1].opened_at == world.now and own:
+            assert world.later(timedelta(days=days, minutes=1)).verdict().kind != "promote"
 
 
 @FEW
