@@ -4,6 +4,7 @@ import base64
 import json
 import subprocess
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from ringtide_contract.canonical import encode
 from ringtide_contract.envelope import seal
 from ringtide_contract.ids import sha256
 from ringtide_contract.keys import generate
+from ringtide_contract.report import Condition
+from ringtide_engine.cli.main import run
 
 VICTIM, OTHER = "edge-s-0001", "edge-m-0002"
 
@@ -170,3 +173,23 @@ def test_a_forged_report_does_not_block_the_true_one(pair: FleetPair) -> None:
     pair.send(VICTIM)
     result = pair.ingest()
     assert (result.accepted, result.findings) == (1, ())
+
+
+@pytest.mark.parametrize("words", ["\x1b[2J\x1b]0;owned\x07", "\u202egnp.exe", "line\nvictim: confirmed"])
+def test_words_of_a_device_do_not_move_the_cursor_of_who_reads_them(
+    pair: FleetPair, words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    part = model("confirmed", STABLE)
+    assert part.active is not None
+    part = replace(part, reason=words, active=replace(part.active, release=words, variant=words))
+    device = pair.devices[VICTIM]
+    said = (Condition(type="stale", note=words),)
+    pair.push(f"reports/{VICTIM}", dict([device.make({"digits": part}, conditions=said)]))
+    assert pair.ingest().accepted == 1
+    fleet, reports = map(str, pair.folders)
+    for verb in (("why", VICTIM), ("get", "devices")):
+        assert run([*verb, "-C", fleet, "--reports", reports]) == 0
+        shown = capfd.readouterr().out
+        assert "stale" in shown or verb[0] == "get"
+        assert all(line.isprintable() for line in shown.split("\n"))
+        assert not any(line.startswith("victim: confirmed") for line in shown.split("\n"))

@@ -75,8 +75,9 @@ def write(data: Any, output: Output) -> None:
 def write_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Write a table to stdout, as wide as its content: upper case heads, two blanks between columns."""
     heads = [column.upper() for column in columns]
-    widths = [max(len(each[number]) for each in [heads, *rows]) for number in range(len(heads))]
-    for row in [heads, *rows]:
+    cells = [heads, *([log_line(cell) for cell in row] for row in rows)]
+    widths = [max(len(each[number]) for each in cells) for number in range(len(heads))]
+    for row in cells:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 

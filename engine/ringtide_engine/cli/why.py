@@ -21,6 +21,7 @@ def why_command(device: str, fleet: Path, reports: Path, branch: str, output: re
     decided it.
     """
     from ringtide_contract.ids import format_instant
+    from ringtide_engine.render.untrusted import log_line
     from ringtide_engine.workflows.why import why
 
     repositories = wiring.fleet_repository(fleet), wiring.reports_repository(reports)
@@ -34,7 +35,7 @@ def why_command(device: str, fleet: Path, reports: Path, branch: str, output: re
         click.echo(f"\n{model.model}: shall run {shall}")
         for reason in model.because:
             click.echo(f"  because {reason}" if not reason.startswith("- ") else f"    {reason}")
-        click.echo(f"  stands: {model.stands}")
+        click.echo(f"  stands: {log_line(model.stands)}")
         for path, commit in model.commits:
             click.echo(f"  commit {commit[:12]} {path}")
     record = found.record
@@ -48,5 +49,5 @@ def why_command(device: str, fleet: Path, reports: Path, branch: str, output: re
         said = "connected" if found.connected else "gone"
         click.echo(f"its broker said at the last collection: {said} (a hint, never evidence)")
     for condition in found.conditions:
-        click.echo(f"  {condition}")
+        click.echo(f"  {log_line(condition)}")
     return OK
