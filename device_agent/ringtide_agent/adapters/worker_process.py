@@ -151,12 +151,13 @@ class WorkerProcess:
                 self._set_back_off()
             self._bury()
             raise
-        kept = {model: self._applied.get(model) for model in answer.errors}
+        errors = {model: error for model, error in answer.errors.items() if model in wanted}
+        kept = {model: self._applied.get(model) for model in errors}
         after = {**wanted, **kept}
         self._applied = {model: served for model, served in after.items() if served is not None}
         self._answering = tuple(model.active.digest for model in self._applied.values())
         self._take(answer.counters)
-        return answer.errors
+        return errors
 
     def _collect(self) -> None:
         if self._worker is None:

@@ -157,6 +157,11 @@ def decode_command(line: bytes) -> Shape | Count:
     return Count(number=fields.integer(data, "count"))
 
 
+def readable(text: str) -> str:
+    """Return what a process said that has parsed models, as it may go to the journal, the log and a terminal."""
+    return "".join(sign if sign.isprintable() else " " for sign in text[:MAX_TEXT])
+
+
 def decode_answer(line: bytes) -> Answer:
     """Read an answer of the worker.
 
@@ -166,7 +171,7 @@ def decode_answer(line: bytes) -> Answer:
     data = fields.members(decode(line, limit=MAX_LINE_BYTES), "answer")
     return Answer(
         number=fields.integer(data, "number"),
-        errors=fields.mapping(data, "errors", fields.string),
+        errors=fields.mapping(data, "errors", lambda value: readable(fields.string(value))),
         loaded=fields.items(data, "loaded", lambda value: parse_digest(fields.string(value))),
         counters=fields.items(data, "counters", lambda value: fields.members(value, "counters")),
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
-from ringtide_agent.serve.control import MAX_TEXT, LoadableRelease
+from ringtide_agent.serve.control import MAX_TEXT, LoadableRelease, readable
 from ringtide_contract import fields
 from ringtide_contract.canonical import decode, encode
 from ringtide_contract.errors import InputError
@@ -72,7 +72,7 @@ def decode_answer(content: bytes) -> ProbeAnswer:
         raise InputError(f"{failure[:20]!r} is not a step that can fail")
     return ProbeAnswer(
         failure=cast("Step | None", failure),
-        note=fields.text(data, "note")[:MAX_TEXT],
+        note=readable(fields.text(data, "note")),
         p95_latency_us=fields.optional_integer(data, "p95LatencyUs"),
         peak_memory_bytes=fields.optional_integer(data, "peakMemoryBytes"),
     )

@@ -13,6 +13,7 @@ from agent.serve.models import Shelf, endless, linear
 from ringtide_agent.ports import ServedRelease
 from ringtide_agent.serve.agreement import agree
 from ringtide_agent.serve.control import (
+    MAX_TEXT,
     Answer,
     Count,
     LoadableRelease,
@@ -123,6 +124,13 @@ def test_control_messages_survive_the_wire(shelf: Shelf) -> None:
 def test_nonsense_on_the_control_channel_is_refused(line: bytes) -> None:
     with pytest.raises(InputError):
         decode_answer(line)
+
+
+def test_words_of_a_worker_are_short_and_move_no_cursor() -> None:
+    line = json.dumps({"number": 1, "errors": {"digits": "\x1b[2J\nforged" * 1000}, "loaded": [], "counters": []})
+    said = decode_answer(line.encode()).errors["digits"]
+    assert said.startswith(" [2J forged")
+    assert (len(said), said.isprintable()) == (MAX_TEXT, True)
 
 
 def test_samples_beyond_the_rate_are_shed(shelf: Shelf, eventually: Callable[[Callable[[], bool]], None]) -> None:

@@ -204,6 +204,25 @@ def test_an_address_in_use_is_said(service: WorkerProcess) -> None:
         WorkerProcess(*service.address)
 
 
+def test_a_worker_that_complains_of_a_model_nobody_asked_for_blames_nobody(shelf: Shelf) -> None:
+    liar = (
+        "import json, socket, sys\n"
+        "channel = socket.socket(fileno=int(sys.argv[sys.argv.index('--control-fd') + 1])).makefile('rwb')\n"
+        "for line in channel:\n"
+        "    command = json.loads(line)\n"
+        "    number = command.get('shape', command.get('count'))\n"
+        "    answer = {'number': number, 'errors': {'ghost': 'boo'}, 'loaded': [], 'counters': []}\n"
+        "    channel.write(json.dumps(answer).encode() + b'\\n')\n"
+        "    channel.flush()\n"
+    )
+    service = WorkerProcess(command=(sys.executable, "-c", liar))
+    try:
+        service.shape([alone(shelf.release(linear()))])
+        assert service.counters() == ()
+    finally:
+        service.stop()
+
+
 def test_the_supervisor_carries_no_numpy() -> None:
     code = (
         "import sys, ringtide_agent.adapters.worker_process, ringtide_agent.adapters.probe_process as p;"
