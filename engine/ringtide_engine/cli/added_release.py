@@ -84,4 +84,4 @@ def show(added: "AddedRelease", *, dry_run: bool, output: rendering.Output) -> N
 def _delta(each: "TriedDelta") -> str:
     made = "" if each.size_bytes is None else f": {each.size_bytes} of {each.whole_bytes} bytes"
     left_out = "" if each.reason is None else f"; left out: {each.reason}"
-    return f"delta of {each.variant} from {each.release}{made}{left_out}"
+    return f"delta of {each.variant} from {each.release or 'what runs now'}{made}{left_out}"

@@ -36,8 +36,8 @@ class TriedDelta:
 
     variant: str
     """The new release's variant."""
-    release: str
-    """The release that they run."""
+    release: str | None
+    """The release that they run; None where that could not be read."""
     size_bytes: int | None
     """Size of the delta; None where it could not be made."""
     whole_bytes: int
@@ -85,7 +85,13 @@ def with_offers(
         if len(graph) > CHUNK_BYTES:
             contents.append(write_chunk_list(graph))
             chunks[digest] = sha256(contents[-1])
-    for variant, earlier, base, address in _pairs(release, files):
+    state = _about(release.model, files)
+    if state is None:
+        reason = "the fleet repository has errors, see ringtide check"
+        unknown = TriedDelta(variant="", release=None, size_bytes=None, whole_bytes=0, reason=reason)
+        large = (each for each in release.variants if each.file.size_bytes >= LEAST_SAVING_BYTES)
+        tried += [replace(unknown, variant=each.name, whole_bytes=each.file.size_bytes) for each in large]
+    for variant, earlier, base, address in () if state is None else _pairs(release, state):
         whole = len(graphs[variant.file.sha256])
         if whole < LEAST_SAVING_BYTES:
             continue
@@ -119,12 +125,14 @@ def left_out(delta: int, whole: int) -> str | None:
     return None
 
 
-def _pairs(release: Release, files: Mapping[str, bytes]) -> Iterator[tuple[Variant, str, ReleaseFile, str]]:
+def _about(model: str, files: Mapping[str, bytes]) -> DesiredState | None:
+    """Return what the fleet repository says about a model; None where it cannot be read."""
+    around = (*_ABOUT, f"models/{model}/")
+    return load_desired({path: files[path] for path in files if path == "fleet.yaml" or path.startswith(around)}).state
+
+
+def _pairs(release: Release, state: DesiredState) -> Iterator[tuple[Variant, str, ReleaseFile, str]]:
     """Yield which variant follows which graph of which version on some hardware, and the address of that graph's store."""
-    around = (*_ABOUT, f"models/{release.model}/")
-    state = load_desired({path: files[path] for path in files if path == "fleet.yaml" or path.startswith(around)}).state
-    if state is None:
-        return
     seen: set[tuple[Digest, Digest]] = set()
     for version in sorted(_running(state, release.model)):
         earlier = state.releases.get((release.model, version))

@@ -109,6 +109,14 @@ def test_what_cannot_be_made_leaves_the_release_as_it_would_be_without() -> None
     assert sha256(HEAD_ONLY) in lost.kept
 
 
+def test_a_fleet_that_cannot_be_read_gets_its_release_and_hears_why_it_has_no_delta() -> None:
+    store = Store()
+    files = {**running(store), "placements/broken.yaml": b"kind: Placement\n"}
+    made = added(release("4.0.0", HEAD_ONLY), Files(), store, files)
+    assert [(each.variant, each.release, each.size_bytes) for each in made.deltas] == [("fp32", None, None)]
+    assert made.deltas[0].reason == "the fleet repository has errors, see ringtide check"
+
+
 def test_a_graph_of_several_pieces_has_its_chunk_list_in_the_store_and_a_small_one_has_none() -> None:
     store = Store()
     made = added(release("4.0.0", OLD), Files(), store)
