@@ -13,6 +13,7 @@ from ringtide_contract import API_VERSION, fields
 from ringtide_contract.canonical import Json, decode, encode
 from ringtide_contract.envelope import REPORT, Envelope, open_envelope, seal
 from ringtide_contract.errors import InputError, TrustError
+from ringtide_contract.folded import Folded
 from ringtide_contract.ids import (
     DeviceId,
     Digest,
@@ -287,6 +288,8 @@ class Report:
     """What is abnormal."""
     models: Mapping[str, ModelReport]
     """Model to where it stands."""
+    folded: Folded | None = None
+    """Reports that the device could not keep; None where it kept all that nobody has taken."""
 
     @classmethod
     def decode(cls, payload: bytes) -> "Report":
@@ -313,6 +316,7 @@ class Report:
             statement=None if statement is None else parse_digest(statement),
             conditions=fields.items(data, "conditions", Condition.from_dict),
             models={parse_name(model): part for model, part in models.items()},
+            folded=None if data.get("folded") is None else Folded.from_dict(data["folded"]),
         )
 
     def encode(self) -> bytes:
@@ -335,6 +339,7 @@ class Report:
                 "statement": self.statement,
                 "conditions": [condition.to_dict() for condition in self.conditions],
                 "models": models,
+                **({} if self.folded is None else {"folded": self.folded.to_dict()}),
             }
         )
 

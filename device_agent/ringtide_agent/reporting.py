@@ -1,6 +1,7 @@
 """What the device says of itself, when it says it, and the outbox that keeps it until somebody has taken it."""
 
 import base64
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ from ringtide_contract import fields
 from ringtide_contract.canonical import Json, decode, encode
 from ringtide_contract.envelope import REPORT, Envelope, pae
 from ringtide_contract.errors import InputError
+from ringtide_contract.folded import Folded
 from ringtide_contract.ids import Digest, format_instant, parse_digest, parse_instant, sha256
 from ringtide_contract.report import (
     MAX_NOTE,
@@ -38,11 +40,14 @@ from ringtide_contract.report import (
 from ringtide_contract.sketch import merge
 
 OUTBOX_REPORTS = 64
-"""Reports that wait for a connection. Older ones are dropped whole; their numbers stay used, so the gap shows, and
-since counters are cumulative the next report carries what they said."""
+"""Reports that wait for a connection. Older ones are folded: the reports after them name their numbers and sum them up, and
+since counters are cumulative the next report carries theirs."""
 
 OUTBOX_BYTES = 1024 * 1024
 """The outbox is rewritten with every report; a megabyte bounds the wear of the flash."""
+
+SEALED_BYTES = 4 * (MAX_REPORT_BYTES // 3 + 1) + 1024
+"""Room for one more report: its payload in base64, signature and names."""
 
 MAX_OUTBOX_ENTRY_BYTES = 4 * 1024 * 1024
 """The journal entry with its encoding."""
@@ -67,6 +72,8 @@ class Ledger:
     """Digest of its counters."""
     outbox: Mapping[int, bytes] = field(default_factory=lambda: MappingProxyType({}))
     """Sealed reports that nobody has taken yet, by number."""
+    folded: Folded | None = None
+    """Reports that had to leave the outbox before anybody took them; None once a report that names them was taken."""
 
     @classmethod
     def decode(cls, content: bytes) -> "Ledger":
@@ -89,12 +96,14 @@ class Ledger:
             facts=_digest(data, "facts"),
             figures=_digest(data, "figures"),
             outbox=reports,
+            folded=None if data.get("folded") is None else Folded.from_dict(data["folded"]),
         )
 
     def without(self, taken: Collection[int]) -> "Ledger":
         """Return the ledger after reports of the outbox were taken."""
         left = {number: sealed for number, sealed in self.outbox.items() if number not in taken}
-        return replace(self, outbox=MappingProxyType(left))
+        told = self.number in taken  # the newest report names all that was folded, and the next fold needs a newer one
+        return replace(self, outbox=MappingProxyType(left), folded=None if told else self.folded)
 
     def encode(self) -> bytes:
         """Write the ledger for the journal."""
@@ -109,6 +118,7 @@ class Ledger:
                 "facts": self.facts,
                 "figures": self.figures,
                 "outbox": outbox,
+                **({} if self.folded is None else {"folded": self.folded.to_dict()}),
             }
         )
 
@@ -239,6 +249,7 @@ def write_report(ledger: Ledger, seen: Observation, settings: Settings, signer: 
         TransientError: What holds the key does not answer.
     """
     floor = None if seen.orders is None else seen.orders.floor
+    kept, folded = _with_room(ledger)
     report = Report(
         fleet=settings.fleet,
         device=settings.device,
@@ -253,6 +264,7 @@ def write_report(ledger: Ledger, seen: Observation, settings: Settings, signer: 
         statement=None if floor is None else floor.payload,
         conditions=seen.conditions,
         models=seen.models,
+        folded=folded,
     )
     payload = _fitting(report)
     signature = signer.sign(pae(REPORT, payload))
@@ -263,26 +275,55 @@ def write_report(ledger: Ledger, seen: Observation, settings: Settings, signer: 
         sent_at=now.replace(microsecond=0),
         facts=seen.facts,
         figures=seen.figures,
-        outbox=_bounded({**ledger.outbox, report.number: sealed}),
+        outbox={**kept, report.number: sealed},
+        folded=folded,
     )
 
 
 def _fitting(report: Report) -> bytes:
-    """Encode a report with as many serving sessions as its size allows, the newest first."""
+    """Encode a report with as much detail as its size allows: first the oldest sessions go, then texts for people."""
     for sessions in (SESSIONS_REPORTED, 4, 1):
         models = {model: replace(part, counters=part.counters[-sessions:]) for model, part in report.models.items()}
         payload = replace(report, models=models).encode()
         if len(payload) <= MAX_REPORT_BYTES:
             return payload
     models = {model: replace(part, counters=(), failures=part.failures[-1:]) for model, part in report.models.items()}
-    return replace(report, models=models).encode()
+    payload = replace(report, models=models).encode()
+    if len(payload) <= MAX_REPORT_BYTES:
+        return payload
+    models = {model: replace(part, counters=(), failures=(), reason="") for model, part in report.models.items()}
+    folded = None if report.folded is None else replace(report.folded, conditions={}, phases={})
+    conditions = tuple(replace(condition, note="") for condition in report.conditions)
+    return replace(report, models=models, conditions=conditions, folded=folded).encode()
 
 
-def _bounded(outbox: dict[int, bytes]) -> Mapping[int, bytes]:
-    numbers = sorted(outbox)[-OUTBOX_REPORTS:]
-    while len(numbers) > 1 and sum(len(outbox[number]) for number in numbers) > OUTBOX_BYTES:
-        numbers.pop(0)
-    return {number: outbox[number] for number in numbers}
+def _with_room(ledger: Ledger) -> tuple[Mapping[int, bytes], Folded | None]:
+    """Return the outbox with room for one more report, and what had to be folded for it."""
+    numbers, folded = sorted(ledger.outbox), ledger.folded
+    size = sum(map(len, ledger.outbox.values()))
+    while numbers and (len(numbers) >= OUTBOX_REPORTS or size + SEALED_BYTES > OUTBOX_BYTES):
+        oldest = numbers.pop(0)
+        size -= len(ledger.outbox[oldest])
+        folded = _fold(folded, ledger.outbox[oldest])
+    return {number: ledger.outbox[number] for number in numbers}, folded
+
+
+def _fold(folded: Folded | None, sealed: bytes) -> Folded:
+    report = Report.decode(Envelope.from_dict(decode(sealed, limit=2 * MAX_REPORT_BYTES)).payload)
+    conditions = Counter(() if folded is None else folded.conditions)
+    conditions.update(condition.type for condition in report.conditions)
+    phases = {} if folded is None else {model: Counter(each) for model, each in folded.phases.items()}
+    for model, part in report.models.items():
+        phases.setdefault(model, Counter())[part.phase] += 1
+    at = report.device_time.replace(microsecond=0)
+    return Folded(
+        first=report.number if folded is None else folded.first,
+        last=report.number,
+        since=at if folded is None else folded.since,
+        until=at,
+        conditions=conditions,
+        phases=phases,
+    )
 
 
 def _digest(data: Mapping[str, object], name: str) -> Digest | None:

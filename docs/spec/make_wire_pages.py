@@ -174,6 +174,7 @@ PAGES: Mapping[str, Page] = {
             report.Running,
             report.Failure,
             report.Counters,
+            report.Folded,
         ),
         functions=("open_report",),
         vectors=("report", "sealed-report"),

@@ -43,6 +43,10 @@ def why_command(device: str, fleet: Path, reports: Path, branch: str, output: re
         click.echo("\nno report was ever collected from it")
     else:
         click.echo(f"\nlast report: {record.number}, ingested {format_instant(record.ingested_at)}, {record.gaps} gaps")
+        if record.account.folded or record.account.missing:
+            click.echo(
+                f"  reports that the device could not keep: {record.account.folded}; not accounted for: {record.account.missing}"
+            )
     if found.alert is not None:
         click.echo(f"  {found.alert}")
     if found.connected is not None:

@@ -23,6 +23,7 @@ from ringtide_contract.ids import (
 )
 from ringtide_contract.keys import PublicKey
 from ringtide_contract.report import MAX_REPORT_BYTES, Report
+from ringtide_engine.judge.accounting import Account
 from ringtide_engine.model.desired import DesiredState
 from ringtide_engine.model.evidence import Observation
 
@@ -33,6 +34,8 @@ STATE_PATH = "state.json"
 
 MAX_SEGMENT_BYTES = 1_000_000
 """Git stores each version of a file whole before it packs; small files keep a commit per interval cheap."""
+
+ALL_HEARD = Account()
 
 MAX_STATE_BYTES = 64 * 1024 * 1024
 
@@ -73,6 +76,8 @@ class DeviceRecord:
     """Digest of its payload, which the next one names as `previous`."""
     gaps: int
     """How often numbers were skipped."""
+    account: Account = ALL_HEARD
+    """The numbers that were never accepted."""
     ingested_at: datetime
     """When it was accepted."""
     key: str
@@ -96,6 +101,7 @@ class DeviceRecord:
             number=fields.integer(data, "number", least=1),
             payload=parse_digest(fields.text(data, "payload")),
             gaps=fields.integer(data, "gaps"),
+            account=_account(data),
             ingested_at=parse_instant(fields.text(data, "ingestedAt")),
             key=fields.text(data, "key"),
             head=fields.text(data, "head"),
@@ -114,17 +120,37 @@ class DeviceRecord:
             "ingestedAt": format_instant(self.ingested_at),
             "key": self.key,
             "head": self.head,
+            **_account_members(self.account),
             **skipped,
             **fork,
         }
+
+
+def _account(data: Mapping[str, object]) -> Account:
+    return Account(
+        folded=fields.optional_integer(data, "folded") or 0,
+        missing=fields.optional_integer(data, "missing") or 0,
+        unexplained=fields.items(data, "unexplained", lambda ends: _range(ends, "unexplained")),
+    )
+
+
+def _account_members(account: Account) -> dict[str, Json]:
+    """Write an account; a device of which every number was heard needs no word of it."""
+    members: dict[str, Json] = {"folded": account.folded, "missing": account.missing}
+    members["unexplained"] = [list(each) for each in account.unexplained]
+    return {name: value for name, value in members.items() if value}
 
 
 def _skipped(data: Mapping[str, object]) -> tuple[int, int] | None:
     ends = data.get("skipped")
     if ends is None:
         return None
+    return _range(ends, "skipped")
+
+
+def _range(ends: object, name: str) -> tuple[int, int]:
     if not isinstance(ends, list) or len(ends) != 2 or not all(type(end) is int for end in ends):
-        raise InputError("'skipped' is two numbers")
+        raise InputError(f"{name!r} is two numbers")
     return ends[0], ends[1]
 
 

@@ -25,7 +25,7 @@ from ringtide_contract.errors import InputError, TrustError
 from ringtide_contract.ids import DeviceId, Digest, parse_device_id, sha256
 from ringtide_contract.keys import PublicKey, key_hint
 from ringtide_contract.report import MAX_REPORT_BYTES, Report, open_report
-from ringtide_engine.judge.collected import DeviceRecord, Fork, write_line
+from ringtide_engine.judge.collected import ALL_HEARD, DeviceRecord, Fork, write_line
 from ringtide_engine.model.desired import DesiredState, Device
 from ringtide_engine.model.finding import Finding, Place
 from ringtide_engine.model.rules import BuiltInRule
@@ -198,12 +198,26 @@ def take(
         lost = restarted or number != (1 if last is None else last.number + 1)
         gaps = (last.gaps if last else 0) + lost
         skipped = None if last is None else (last.number, number) if restarted else last.skipped
+        account = (last.account if last else ALL_HEARD).after(_gap(report, last), report.folded)
         last = DeviceRecord(
-            number=number, payload=payload, gaps=gaps, ingested_at=now, key=hint, head=head, skipped=skipped
+            number=number,
+            payload=payload,
+            gaps=gaps,
+            account=account,
+            ingested_at=now,
+            key=hint,
+            head=head,
+            skipped=skipped,
         )
         lines.append(write_line(Envelope.from_dict(decode(files[path], limit=2 * MAX_REPORT_BYTES)), now))
     taken = replace(last, head=head) if lines and last is not None else record
     return Intake(lines=tuple(lines), record=taken, findings=tuple(findings[:MAX_FINDINGS]))
+
+
+def _gap(report: Report, last: DeviceRecord | None) -> tuple[int, int] | None:
+    """Return the numbers between the last accepted report and this one; None where none of them was ever used."""
+    first = 1 if last is None else last.number + 1
+    return None if report.previous is None or first == report.number else (first, report.number - 1)
 
 
 def _proves_two(

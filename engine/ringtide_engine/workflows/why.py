@@ -95,7 +95,13 @@ class Explanation:
             "models": [model.to_dict() for model in self.models],
             "lastReport": None
             if record is None
-            else {"number": record.number, "ingestedAt": format_instant(record.ingested_at), "gaps": record.gaps},
+            else {
+                "number": record.number,
+                "ingestedAt": format_instant(record.ingested_at),
+                "gaps": record.gaps,
+                "folded": record.account.folded,
+                "missing": record.account.missing,
+            },
             "conditions": list(self.conditions),
             "alert": self.alert,
             "connected": self.connected,
