@@ -251,3 +251,28 @@ def test_windows_set_the_rate_of_the_hour_and_the_slowest_the_size_of_a_read(tmp
     assert (made._rate(), made.chunk_bytes) == (64 * 1024, 16 * 1024)
     hour[0] = 18
     assert made._rate() == 512 * 1024
+
+
+TOKEN = '\n[pkcs11]\nmodule = "/lib/token.so"\ntoken = "ringtide"\npin_file = "/etc/pin"\n'
+
+
+def test_a_key_on_a_token_replaces_the_key_file(tmp_path: Path) -> None:
+    read = load(tmp_path, GOOD + TOKEN)
+    assert read.token_key is not None
+    assert (read.token_key.token, read.token_key.label) == ("ringtide", "device")
+    assert Path("/etc/pin") in key_files(read)
+    assert read.key_file not in key_files(read)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ('token = "ringtide"\n', "", r"pkcs11.module needs pkcs11.token beside it"),
+        ('pin_file = "/etc/pin"\n', "", r"pkcs11.module needs pkcs11.pin_file beside it"),
+        ('"/etc/pin"', '"pin"', r"pkcs11.pin_file: takes an absolute path, not 'pin'"),
+        ('"/lib/token.so"', '"token.so"', r"pkcs11.module: takes an absolute path, not 'token.so'"),
+    ],
+)
+def test_half_a_token_is_named(tmp_path: Path, before: str, after: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load(tmp_path, GOOD + TOKEN.replace(before, after))

@@ -37,6 +37,23 @@ def test_systemd_understands_every_line_of_the_unit(unit: Path) -> None:
 
 
 @analyzed
+def test_systemd_understands_what_the_page_on_enrolling_says_of_tokens(unit: Path) -> None:
+    page = (ROOT / "docs" / "enrolling-devices.md").read_text()
+    (text,) = re.findall(r"```ini\n# systemctl edit ringtide-agent\n(.*?)```", page, re.DOTALL)
+    folder = unit.with_name("ringtide-agent.service.d")
+    folder.mkdir()
+    (folder / "token.conf").write_text(text)
+    verify = ["systemd-analyze", "verify", str(unit)]
+    done = subprocess.run(verify, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "LoadCredential=\nLoadCredential=device.pin:/etc/ringtide/device.pin\n" in text, (
+        "a missing key stops a start"
+    )
+    assert "ConditionPathExists=\n" in text
+    assert "RINGTIDE_AGENT_PKCS11_PIN_FILE=%d/device.pin" in text
+
+
+@analyzed
 def test_the_unit_is_exposed_by_at_most_2(unit: Path) -> None:
     command = ["systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", str(unit)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
