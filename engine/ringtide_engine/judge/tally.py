@@ -12,7 +12,7 @@ from ringtide_contract.ids import DeviceId
 from ringtide_contract.report import Counters, ModelReport
 from ringtide_contract.sketch import EMPTY, LatencySketch, merge
 from ringtide_engine.judge.exposure import is_control, ring_of
-from ringtide_engine.judge.scores import NOTHING, Score, running_totals, scores_of, spans
+from ringtide_engine.judge.scores import NOTHING, Score, Totals, running_totals, scores_of, spans
 from ringtide_engine.judge.words import NAMED
 from ringtide_engine.model.evidence import Arm, Confirmations, Observation, Subject, Tally
 from ringtide_engine.model.named import Harm, Waiting
@@ -41,6 +41,7 @@ class _Seen:
     gap: bool
     confirmed_at: datetime | None
     counters: tuple[Counters, ...]
+    served: Totals
     scores: tuple[Score, ...]
 
 
@@ -110,6 +111,7 @@ def _exposed(
         failure.step for _, part in parts for failure in part.failures if failure.manifest == subject.manifest
     }
     counters = _latest(count for _, part in parts for count in part.counters if count.manifest == subject.manifest)
+    totals = running_totals((part.counters for _, part in parts), of=subject.manifest)
     crashed = any(count.crashes for count in counters)
     silence = _silence(ring, reports, SILENCE * view.max_silence, known)
     outcome = _outcome(parts[-1][1] if parts else None, steps, subject, heard=bool(reports))
@@ -126,9 +128,8 @@ def _exposed(
         gap=any(later.report.number > earlier.report.number + 1 for earlier, later in itertools.pairwise(reports)),
         confirmed_at=_confirmed_since(parts, subject) if outcome == "confirmed" else None,
         counters=counters,
-        scores=scores_of(
-            running_totals((part.counters for _, part in parts), of=subject.manifest), view.plan.score_requests
-        ),
+        served=totals[-1] if totals else NOTHING,
+        scores=scores_of(totals, view.plan.score_requests),
     )
 
 
@@ -164,6 +165,7 @@ def _control(
         gap=False,
         confirmed_at=None,
         counters=counters,
+        served=running_totals([counters])[-1],
         scores=scores_of([total.minus(base) for total in totals[opening:]], view.plan.score_requests),
     )
 
@@ -237,11 +239,6 @@ def _share_ppm(part: int, whole: int) -> int:
     return part * _MILLION // whole if whole else 0
 
 
-def _slow_ppm(seen: _Seen) -> int:
-    requests = sum(count.requests for count in seen.counters)
-    return _share_ppm(min(sum(count.over_budget for count in seen.counters), requests), requests)
-
-
 def _total(figures: Iterable[int]) -> int:
     return min(sum(figures), MAX_INTEGER)  # a device that claims absurd figures must not stop the judge
 
@@ -262,17 +259,7 @@ def _sum(
     cloned: Container[DeviceId],
 ) -> Tally:
     active = [seen for seen in group if not seen.subject.held]
-    served = [
-        (sum(count.requests for count in seen.counters), sum(count.failures for count in seen.counters))
-        for seen in group
-    ]
-    compared = [
-        (sum(count.compared for count in seen.counters), sum(count.agreed for count in seen.counters)) for seen in group
-    ]
-    watched = [
-        (sum(count.drift_windows for count in seen.counters), sum(count.drifted_windows for count in seen.counters))
-        for seen in group
-    ]
+    served = [seen.served for seen in group]
     times: dict[datetime, int] = defaultdict(int)
     for seen in active:
         if seen.confirmed_at is not None:
@@ -291,20 +278,20 @@ def _sum(
         refused=sum(seen.outcome == "refused" for seen in group),
         hard_failed=sum(seen.harm is not None for seen in group),
         gaps=sum(seen.gap for seen in group),
-        serving=sum(requests > 0 for requests, _ in served),
-        requests=_total(requests for requests, _ in served),
-        failures=_total(failures for _, failures in served),
-        over_budget=_total(count.over_budget for seen in group for count in seen.counters),
-        served_ppm=sum(_share_ppm(requests - failures, requests) for requests, failures in served),
-        slow_ppm=sum(map(_slow_ppm, group)),
-        comparing=sum(whole > 0 for whole, _ in compared),
-        compared=_total(whole for whole, _ in compared),
-        agreed=_total(part for _, part in compared),
-        agreed_ppm=sum(_share_ppm(part, whole) for whole, part in compared),
-        watching=sum(whole > 0 for whole, _ in watched),
-        drift_windows=_total(whole for whole, _ in watched),
-        drifted_windows=_total(part for _, part in watched),
-        drifted_ppm=sum(_share_ppm(part, whole) for whole, part in watched),
+        serving=sum(each.requests > 0 for each in served),
+        requests=_total(each.requests for each in served),
+        failures=_total(each.failures for each in served),
+        over_budget=_total(each.over_budget for each in served),
+        served_ppm=sum(_share_ppm(each.requests - each.failures, each.requests) for each in served),
+        slow_ppm=sum(_share_ppm(min(each.over_budget, each.requests), each.requests) for each in served),
+        comparing=sum(each.compared > 0 for each in served),
+        compared=_total(each.compared for each in served),
+        agreed=_total(each.agreed for each in served),
+        agreed_ppm=sum(_share_ppm(each.agreed, each.compared) for each in served),
+        watching=sum(each.windows > 0 for each in served),
+        drift_windows=_total(each.windows for each in served),
+        drifted_windows=_total(each.drifted for each in served),
+        drifted_ppm=sum(_share_ppm(each.drifted, each.windows) for each in served),
         over_memory=sum(_peak(seen) > seen.subject.budget_bytes for seen in group),
         peak_memory_bytes=min(max(map(_peak, group)), MAX_INTEGER),
         budget_us=group[0].subject.budget_us,
