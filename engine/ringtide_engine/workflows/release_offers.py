@@ -87,8 +87,8 @@ def with_offers(
             chunks[digest] = sha256(contents[-1])
     state = _about(release.model, files)
     if state is None:
-        reason = "the fleet repository has errors, see ringtide check"
-        unknown = TriedDelta(variant="", release=None, size_bytes=None, whole_bytes=0, reason=reason)
+        said = "the fleet repository has errors, see ringtide check"
+        unknown = TriedDelta(variant="", release=None, size_bytes=None, whole_bytes=0, reason=said)
         large = (each for each in release.variants if each.file.size_bytes >= LEAST_SAVING_BYTES)
         tried += [replace(unknown, variant=each.name, whole_bytes=each.file.size_bytes) for each in large]
     for variant, earlier, base, address in () if state is None else _pairs(release, state):
@@ -102,9 +102,10 @@ def with_offers(
         except RingtideError as error:
             tried.append(replace(one, reason=str(error)))
             continue
-        one = replace(one, size_bytes=len(delta), reason=left_out(len(delta), whole))
         offered = deltas.setdefault(variant.file.sha256, [])
-        if one.reason is None and len(offered) < MOST_DELTAS:
+        reason = left_out(len(delta), whole) if len(offered) < MOST_DELTAS else f"there are {MOST_DELTAS} already"
+        one = replace(one, size_bytes=len(delta), reason=reason)
+        if reason is None:
             contents.append(delta)
             offered.append(ReleaseDelta(base=base.sha256, sha256=sha256(delta), size_bytes=len(delta)))
         tried.append(one)
