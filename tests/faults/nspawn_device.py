@@ -69,10 +69,10 @@ class Booted:
             assert time.monotonic() < end, f"{self.name}: {what} did not come about"
             time.sleep(0.3)
 
-    def lend(self, port: int) -> None:
-        """Pass 127.0.0.1:`port` in the device on to the same port of this machine."""
+    def lend(self, port: int, *, inside: int | None = None) -> None:
+        """Pass 127.0.0.1:`inside` in the device, the same port where it is not named, on to a port of this machine."""
         listener: list[socket.socket] = []
-        thread = threading.Thread(target=self._listen, args=(port, listener))
+        thread = threading.Thread(target=self._listen, args=(inside or port, listener))
         thread.start()
         thread.join()
         (self._listener,) = listener

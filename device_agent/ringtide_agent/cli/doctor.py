@@ -175,10 +175,12 @@ def _port(configuration: "Configuration") -> str:
     try:
         socket.create_server(place, family=family).close()
     except OSError as error:
-        from ringtide_agent.cli.doctor_outside import answers
+        from ringtide_agent.cli.doctor_outside import agent_runs, answers
         from ringtide_contract.errors import TransientError
 
         if answers(*place):
             return f"{place[0]}:{place[1]} is served"
+        if agent_runs(configuration.state_dir):
+            return f"{place[0]}:{place[1]} is taken, by the agent that runs here as far as can be seen; it serves nothing now"
         raise TransientError(f"{place[0]}:{place[1]}: {error.strerror}") from error
     return f"{place[0]}:{place[1]} is free"

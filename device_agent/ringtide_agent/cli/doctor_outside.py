@@ -1,5 +1,6 @@
 """What `ringtide-agent doctor` looks at outside the agent: names, TLS, the service's unit, the kernel's sandbox."""
 
+import fcntl
 import os
 import socket
 import ssl
@@ -119,6 +120,18 @@ def answers(host: str, port: int) -> bool:
             return connection.recv(64).startswith(b"HTTP/1.1 200 ")
     except OSError:
         return False
+
+
+def agent_runs(folder: Path) -> bool:
+    """Tell whether an agent holds a state folder."""
+    try:
+        with (folder / "lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def keys(configuration: "Configuration") -> str:

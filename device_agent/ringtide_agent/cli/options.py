@@ -33,10 +33,18 @@ class Source:
         return load_inputs(self.path, environment, self.settings)
 
     def read(self) -> "Configuration":
-        """Read the configuration."""
-        from ringtide_agent.config import configuration
+        """Read the configuration.
 
-        return configuration(self.inputs())
+        Raises:
+            InputError: It is wrong, or its state belongs to somebody else.
+        """
+        from ringtide_agent.config import configuration
+        from ringtide_contract.errors import InputError
+
+        found = configuration(self.inputs())
+        if found.state_dir.exists() and not os.access(found.state_dir, os.R_OK | os.X_OK):
+            raise InputError(f"{found.state_dir} is for the service's user alone. fix: put sudo before the command")
+        return found
 
 
 def config_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -21,6 +21,7 @@ import yaml
 from agent.edges.test_token_key import MODULE, make_token
 from fakes.git_origin import GitOrigin
 from fakes.tuf_repository import TufRepository
+from ringtide_agent.cli import run_command
 from ringtide_contract.ids import parse_device_id, report_ref
 from ringtide_contract.keys import generate, parse_private_key, parse_public_key, public_pem
 from ringtide_contract.report import open_report
@@ -224,6 +225,17 @@ def test_root_does_not_run_on_the_state_of_another_user(device: Device) -> None:
     assert "belongs to user 12345, not to root. fix: systemctl start ringtide-agent" in done.stderr
 
 
+def test_without_rights_a_person_is_told_to_use_sudo(
+    device: Device, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    device.enroll()
+    monkeypatch.setattr(os, "access", lambda path, _mode: Path(path) != device.state)
+    for command in ("status", "doctor", "once"):
+        assert run_command([command, "--config", str(device.state / "agent.toml")]) == 1
+        said = f"error: {device.state} is for the service's user alone. fix: put sudo before the command\n"
+        assert capsys.readouterr() == ("", said)
+
+
 def test_enrolment_by_root_leaves_the_state_to_its_owner_and_the_key_to_root(device: Device) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root could")
@@ -311,6 +323,22 @@ def test_doctor_looks_at_the_places_that_artifacts_need(device: Device) -> None:
     device.enroll()
     told = ("--set", "artifacts.certificate_url=https://certificates.invalid/c.pem")
     assert "[fail] names: certificates.invalid: " in device.with_config("doctor", *told, code=1).stdout
+
+
+def test_doctor_is_content_with_an_agent_that_has_nothing_to_serve(device: Device) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        port = made.getsockname()[1]
+    device.enroll("--serve-port", str(port))
+    arguments = device.command("run", "--config", str(device.state / "agent.toml"))
+    with subprocess.Popen(arguments, env=device.environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            assert process.stderr.readline().startswith(f"serving on http://127.0.0.1:{port}")
+            said = device.with_config("doctor").stdout
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.stderr.read()
+    assert f"[ok]   port: 127.0.0.1:{port} is taken, by the agent that runs here" in said
 
 
 def test_doctor_leaves_nothing_in_the_state(device: Device) -> None:
