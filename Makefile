@@ -59,6 +59,7 @@ runtime: $(STAMP)
 # Needs root, systemd-nspawn and the package registry, and says so where it skips; five minutes, twenty at most.
 system: $(STAMP)
 	RINGTIDE_SYSTEM=1 $(BIN)/pytest -s -rs tests/faults/test_system.py tests/faults/test_new_reader.py tests/agent/cli/test_packaging.py
+	RINGTIDE_SYSTEM=1 RINGTIDE_SYSTEM_DEVICES=1 $(BIN)/pytest -s -rs tests/faults/test_system_versions.py
 
 spec: $(STAMP)
 	$(BIN)/python docs/spec/make_kind_pages.py
