@@ -104,7 +104,11 @@ def test_a_cut_off_archive_is_refused(home: Path, part: float) -> None:
     assert not (home / DIGEST).exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", gzip.compress(b"no tar"), gzip.compress(b"")])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"PK\x03\x04", gzip.compress(b"no tar"), gzip.compress(b"")],
+    ids=["empty", "zip", "text", "nothing"],
+)
 def test_what_is_no_archive_is_refused(home: Path, content: bytes) -> None:
     with pytest.raises(InputError):
         try_it(home, content)

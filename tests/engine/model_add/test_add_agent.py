@@ -117,7 +117,9 @@ def test_the_same_agent_with_another_onnxruntime_is_a_release_of_its_own(fleet: 
     assert add(fleet, archive(fleet), version="0.2.0+ort1.33") == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"PK", gzip.compress(b"x"), gzip.compress(bytes(10240))])
+@pytest.mark.parametrize(
+    "content", [b"", b"PK", gzip.compress(b"x"), gzip.compress(bytes(10240))], ids=["empty", "zip", "text", "zeros"]
+)
 def test_what_is_no_archive_is_refused(fleet: Path, content: bytes, capsys: pytest.CaptureFixture[str]) -> None:
     path = fleet.parent / "other"
     path.write_bytes(content)
