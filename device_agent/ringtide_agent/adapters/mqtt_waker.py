@@ -19,7 +19,10 @@ from ringtide_contract.errors import InputError, TransientError
 LEAST_INTERVAL_S = 10.0
 """Between two wakes, so that a broker full of hints cannot make the agent poll without pause."""
 
-_RECONNECT_S = (1, 120)
+_RECONNECT_FIRST_S = (1, 10)
+"""A fleet that lost its broker must not come back as one: each device draws its first pause."""
+
+_RECONNECT_MOST_S = 120
 _MAX_PACKET_BYTES = 4096
 
 
@@ -59,7 +62,9 @@ class MqttWaker:
         self._broker, self._topic, self._wake, self._spread_s = broker, hint_topic(fleet), wake, spread_s
         self._stopping = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
-        self._client.reconnect_delay_set(*_RECONNECT_S)
+        first = random.randint(*_RECONNECT_FIRST_S)  # noqa: S311 - spreads load, guards nothing
+        self._client.reconnect_delay_set(first, _RECONNECT_MOST_S)
+        self._known: bytes | None = None
         self._client.on_connect = self._connected
         self._client.on_message = self._hinted
         if broker.tls:
@@ -119,7 +124,10 @@ class MqttWaker:
         if not reason.is_failure:
             client.subscribe(self._topic, qos=1)
 
-    def _hinted(self, _client: Client, _user: Any, _message: MQTTMessage) -> None:
+    def _hinted(self, _client: Client, _user: Any, message: MQTTMessage) -> None:
+        known, self._known = self._known, bytes(message.payload)
+        if message.retain and self._known == known:
+            return  # the broker shows its last hint to whoever connects again; it is no news
         # Waiting here holds back the next message, which is what bounds the wakes.
         if not self._stopping.wait(random.uniform(0, self._spread_s)):  # noqa: S311 - spreads load, guards nothing
             self._wake()

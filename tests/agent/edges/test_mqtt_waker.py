@@ -9,11 +9,14 @@ from pathlib import Path
 
 import paho.mqtt.publish
 import pytest
+from paho.mqtt.client import MQTTMessage
 from paho.mqtt.enums import MQTTProtocolVersion
 
+from fakes.broker import FLEET, MqttBroker, needs_broker, until
 from ringtide_agent.adapters import mqtt_waker
 from ringtide_agent.adapters.mqtt_waker import Broker, MqttWaker
 from ringtide_contract.errors import InputError, TransientError
+from ringtide_engine.adapters.mqtt_notifier import MqttNotifier
 
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 with_broker = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed: apt-get install mosquitto")
@@ -76,7 +79,7 @@ class Held:
 
     def deliver(self) -> None:
         deliver: Callable[..., None] = self.waker._hinted
-        deliver(None, None, None)
+        deliver(None, None, MQTTMessage())
 
 
 def test_a_flood_of_hints_wakes_once_an_interval() -> None:
@@ -97,8 +100,44 @@ def test_a_flood_of_hints_wakes_once_an_interval() -> None:
     assert held.wakes == 1
 
 
+@pytest.mark.mqtt
+@needs_broker
+def test_a_broker_that_was_away_is_heard_again_and_its_last_hint_is_no_news(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt_waker, "_RECONNECT_FIRST_S", (1, 1))
+    monkeypatch.setattr(mqtt_waker, "LEAST_INTERVAL_S", 0.0)
+    away = MqttBroker(tmp_path / "broker").start()
+    certificate, key = away.issue("edge-s-0001")
+    broker = Broker(
+        host="127.0.0.1", port=away.port, tls=True, tls_authority=str(away.authority_file),
+        tls_certificate=str(certificate), tls_key=str(key),
+    )  # fmt: skip
+    wakes: list[int] = []
+    waker = MqttWaker(broker, FLEET, lambda: wakes.append(1), spread_s=0)
+    waker.start()
+    try:
+        until(waker._client.is_connected)
+        MqttNotifier(away.url("ringtide.publisher")).hint(FLEET, "a" * 40)
+        until(lambda: wakes)
+        away.stop()
+        until(lambda: not waker._client.is_connected())
+        away.start()
+        until(waker._client.is_connected, 60)
+        before = len(wakes)
+        MqttNotifier(away.url("ringtide.publisher")).hint(FLEET, "b" * 40)
+        until(lambda: len(wakes) > before)
+        for _ in range(3):
+            waker._client.subscribe(waker._topic, qos=1)
+        threading.Event().wait(1)
+        assert len(wakes) == before + 1, "the same retained hint again wakes nobody"
+    finally:
+        waker.stop()
+        away.stop()
+
+
 def test_an_unreachable_broker_neither_fails_nor_holds_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mqtt_waker, "_RECONNECT_S", (1, 1))
+    monkeypatch.setattr(mqtt_waker, "_RECONNECT_FIRST_S", (1, 1))
     waker = MqttWaker(Broker(host="127.0.0.1", port=free_port(), tls=False), "acme", lambda: None, spread_s=0)
     before = set(threading.enumerate())  # other tests of this process may have left some
     waker.start()

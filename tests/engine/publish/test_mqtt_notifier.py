@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from paho.mqtt.client import MQTTMessage
 
+from fakes.broker import FLEET, MqttBroker, needs_broker, until
 from ringtide_agent.adapters.mqtt_waker import Broker, MqttWaker
 from ringtide_contract.errors import InputError, TransientError
-from ringtide_engine.adapters.mqtt_notifier import MqttNotifier
+from ringtide_engine.adapters.mqtt_notifier import EXPIRY_S, MqttNotifier
 
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 with_broker = pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed: apt-get install mosquitto")
@@ -75,6 +77,44 @@ def test_a_hint_that_the_broker_does_not_allow_is_not_called_sent(start_broker: 
     port = start_broker("topic read ringtide/#\n")
     with pytest.raises(TransientError, match="refused the hint: Not authorized"):
         MqttNotifier(f"mqtt://127.0.0.1:{port}").hint("harbour", "a" * 40)
+
+
+@pytest.mark.mqtt
+@needs_broker
+def test_a_hint_says_who_sent_it_and_is_kept_for_a_day(tmp_path: Path) -> None:
+    broker = MqttBroker(tmp_path / "broker").start()
+    try:
+        MqttNotifier(broker.url("ringtide.publisher")).hint(FLEET, "a" * 40)
+        heard: list[MQTTMessage] = []
+        client = broker.client("edge-s-0001")
+        client.on_message = lambda _client, _user, message: heard.append(message)
+        client.subscribe(f"ringtide/v1/{FLEET}/hint", qos=1)
+        until(lambda: heard)
+        client.disconnect()
+        client.loop_stop()
+    finally:
+        broker.stop()
+    (message,) = heard
+    assert message.retain
+    assert message.properties is not None
+    assert 0 < message.properties.MessageExpiryInterval <= EXPIRY_S == 24 * 3600
+    assert message.properties.ContentType == "application/json"
+    assert [name for name, _ in message.properties.UserProperty] == ["sender"]
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("mqtts://host?certificate=/c", "belong together"),
+        ("mqtt://host?authority=/a", "only mqtts:// takes certificates"),
+        ("mqtts://host?nonsense=1", "a broker is named"),
+        ("mqtts://host:99999", "a broker is named"),
+        ("mqtts://host?authority=/nowhere.pem", "TLS files of the broker host"),
+    ],
+)
+def test_a_mistake_in_the_address_is_named(address: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        MqttNotifier(address)
 
 
 def test_a_broker_that_is_not_there_is_a_passing_failure() -> None:
