@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fakes.broker import COLLECTOR, FLEET, MqttBroker, needs_broker, until
+from fakes.fleet_files import device_key
 from fakes.fleet_pair import FleetPair, fleet_pair
 from fakes.reporting_devices import STABLE, ReportingDevice, model
 from ringtide_agent.adapters import mqtt_reports
@@ -21,6 +22,7 @@ from ringtide_agent.adapters.mqtt_reports import MqttReports
 from ringtide_contract.broker import Taken, device_topic
 from ringtide_contract.errors import InputError, TransientError
 from ringtide_contract.ids import DeviceId
+from ringtide_contract.keys import private_pem
 from ringtide_engine.adapters.mqtt_inbox import HELD_MOST, MqttInbox
 from ringtide_engine.workflows.collect import collect
 from ringtide_engine.workflows.collected import collectors, read_collected
@@ -401,3 +403,51 @@ def test_a_collector_that_hears_nothing_does_not_say_that_all_was_heard(pair: Fl
 def test_a_broker_without_a_certificate_for_the_device_is_refused_at_the_start() -> None:
     with pytest.raises(InputError, match=r"reports\.tls_certificate"):
         MqttReports(MqttAccess(url="mqtts://broker"), fleet=FLEET, device=ONE, session="run")
+
+
+def test_an_agent_in_the_field_reports_over_the_broker_before_it_has_seen_any_publication(
+    pair: FleetPair, broker: MqttBroker, tmp_path: Path
+) -> None:
+    certificate, key = broker.issue(ONE)
+    state = tmp_path / "state"
+    state.mkdir()
+    (tmp_path / "device.key").write_bytes(private_pem(device_key(ONE)))
+    for path in (tmp_path / "device.key", key):
+        path.chmod(0o600)
+    (tmp_path / "agent.toml").write_text(f"""
+fleet = "{FLEET}"
+device = "{ONE}"
+hardware_class = "edge-s"
+state_dir = "{state}"
+key_file = "{tmp_path}/device.key"
+[publication]
+url = "file://{tmp_path}/nowhere.git"
+[reports]
+url = "mqtts://127.0.0.1:{broker.port}"
+tls_certificate = "{certificate}"
+tls_key = "{key}"
+tls_authority = "{broker.authority_file}"
+[serve]
+port = 0
+""")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("contract", "device_agent")),
+    }
+    command = [sys.executable, "-m", "ringtide_agent"]
+    config = ["--config", str(tmp_path / "agent.toml")]
+    looked = subprocess.run([*command, "doctor", *config], env=environment, capture_output=True, text=True, timeout=120)
+    assert f"[ok]   tls: 127.0.0.1:{broker.port} TLSv1.3" in looked.stdout, looked.stdout
+    with inbox(broker) as box, collecting(pair, box):
+        process = subprocess.Popen([*command, "run", *config], env=environment)
+        try:
+            until(lambda: collected_numbers(pair) == [1], 60)
+            until(lambda: ONE in box.presences() and box.presences()[ONE].alive)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+            until(lambda: not box.presences()[ONE].alive)
+        finally:
+            process.kill()
+            process.wait()
+    shown = subprocess.run([*command, "status", *config], env=environment, capture_output=True, text=True, timeout=60)
+    assert "report 1 (0 waiting)" in shown.stdout, shown.stdout + shown.stderr
