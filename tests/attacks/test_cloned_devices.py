@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from fakes.fleet_files import device_key
 from fakes.fleet_pair import FleetPair, fleet_pair
 from fakes.judged_rollouts import confirmed
 from fakes.reporting_devices import STABLE, ReportingDevice, model
 from ringtide_contract.ids import DeviceId, sha256
-from ringtide_contract.keys import generate, public_pem
+from ringtide_contract.keys import PrivateKey, generate, public_pem
 from ringtide_engine.judge.collected import CollectorState, Fork
 from ringtide_engine.judge.documents import is_evidence_path
 from ringtide_engine.workflows.advance import replay
@@ -50,6 +51,19 @@ def heard(pair: FleetPair) -> set[str]:
     """Return whose reports the judge reads."""
     found = read_collected(pair.reports, collectors(pair.reports), pair.state, pair.now - timedelta(days=1))
     return {item.report.device for item in found.observations}
+
+
+def enrolled(pair: FleetPair, key: PrivateKey, previous: PrivateKey | None = None) -> None:
+    """Let a person review another key of the victim."""
+    path = f"devices/{VICTIM}.yaml"
+    text = pair.fleet.files(pair.head)[path].decode()
+    start, end = text.index("publicKey: |\n"), text.index("hardwareClass:")
+    written = ""
+    for name, each in (("publicKey", key), ("previousKey", previous)):
+        if each is not None:
+            lines = public_pem(each.public_key()).splitlines()
+            written += f"{name}: |\n" + "".join(f"  {line}\n" for line in lines)
+    pair.change(**{path: (text[:start] + written + text[end:]).encode()})
 
 
 def convicted(pair: FleetPair, number: int) -> None:
@@ -155,11 +169,7 @@ def test_a_person_ends_it_by_enrolling_the_device_with_another_key(pair: FleetPa
     pair.push(BRANCH, clone.send(REVERTED))
     pair.ingest()
     key = generate()
-    path = f"devices/{VICTIM}.yaml"
-    text = pair.fleet.files(pair.head)[path].decode()
-    start, end = text.index("publicKey: |\n") + len("publicKey: |\n"), text.index("hardwareClass:")
-    pem = "".join(f"  {line}\n" for line in public_pem(key.public_key()).splitlines())
-    pair.change(**{path: (text[:start] + pem + text[end:]).encode()})
+    enrolled(pair, key)
     fresh = ReportingDevice(id=VICTIM, key=key)
     pair.push(BRANCH, fresh.send(ON_STABLE))
     result = pair.ingest()
@@ -168,6 +178,22 @@ def test_a_person_ends_it_by_enrolling_the_device_with_another_key(pair: FleetPa
     pair.push(BRANCH, clone.send(REVERTED))
     assert [each.rule for each in pair.ingest().findings] == ["RT-REPORT-002"], "the copy is a stranger now"
     assert fork(pair) is None
+
+
+def test_a_rotation_does_not_end_it_since_the_copy_has_the_key_before(pair: FleetPair) -> None:
+    clone = clone_of(pair.devices[VICTIM])
+    pair.send(VICTIM)
+    pair.push(BRANCH, clone.send(REVERTED))
+    pair.ingest()
+    key = generate()
+    enrolled(pair, key, previous=device_key(VICTIM))
+    fresh = ReportingDevice(id=VICTIM, key=key, number=4, previous=sha256(b"x"))
+    pair.push(BRANCH, fresh.send(ON_STABLE))
+    assert [each.rule for each in pair.ingest().findings] == ["RT-REPORT-008"]
+    enrolled(pair, key)
+    pair.push(BRANCH, fresh.send(ON_STABLE))
+    assert pair.ingest().accepted >= 1
+    assert (fork(pair), heard(pair)) == (None, {OTHER, VICTIM})
 
 
 def test_people_are_told_wherever_they_look(pair: FleetPair) -> None:
