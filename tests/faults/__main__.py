@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from faults import booted, clock_steps, network, partition, power_cut, soak, store, system_calls, workers
+from faults import booted, chaos, clock_steps, network, partition, power_cut, soak, store, system_calls, workers
 from faults.bench import Bench, Row, table
 from faults.laws import prepared
 from faults.scene import Scene
@@ -27,6 +27,7 @@ FAULTS: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
     "clock": clock_steps.rows,
     "network": network.rows,
     "partition": partition.rows,
+    "chaos": chaos.rows,
     "soak": soak.rows,
     "booted": booted.rows,
 }

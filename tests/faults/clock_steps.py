@@ -28,12 +28,12 @@ WRONG_S = 3.0
 
 _LINE = re.compile(r"(?m)^(\d{4})-\d\d-\d\d ")
 
-_LIBRARIES = tuple(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+FAKETIME = tuple(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
 
 
 def rows(bench: Bench) -> Iterator[Row]:
     """Ten years back and forward from the start on, then steps."""
-    if not _LIBRARIES:
+    if not FAKETIME:
         yield Row(fault="clock ten years off, and stepping", skipped="needs libfaketime: not installed")
         return
     yield bench.row("clock ten years behind, then right", wrong_by, [-10], seconds=CLOCK_S)
@@ -99,7 +99,7 @@ class WrongClock(Agent):
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
             "ORT_DISABLE_TELEMETRY": "1",
-            "LD_PRELOAD": str(_LIBRARIES[0]),
+            "LD_PRELOAD": str(FAKETIME[0]),
             "FAKETIME_TIMESTAMP_FILE": str(device.folder / "clock"),
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",

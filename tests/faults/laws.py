@@ -18,7 +18,7 @@ from ringtide_agent.reporting import Ledger
 from ringtide_agent.state import Idle
 from ringtide_contract.errors import RingtideError
 
-COMES_BACK_S = 45.0
+COMES_BACK_S = 120.0
 """For an answer after the start, and for the desired state after that."""
 
 

@@ -41,7 +41,7 @@ class Update:
 
 def rows(bench: Bench) -> Iterator[Row]:
     """Cut the power; then fill the disk."""
-    missing = bench.lacks("mkfs.ext4", "mount", "umount", root=True) or _cannot_mount(bench.folder)
+    missing = bench.lacks("mkfs.ext4", "mount", "umount", root=True) or cannot_mount(bench.folder)
     if missing:
         yield Row(fault="power cut at a random moment of an update", skipped=missing)
         yield Row(fault="disk full, then not", skipped=missing)
@@ -165,7 +165,8 @@ def _fill(disk: Path, free_kib: int) -> Path:
     return filler
 
 
-def _cannot_mount(folder: Path) -> str:
+def cannot_mount(folder: Path) -> str:
+    """Say why no image can be mounted here; nothing where it can."""
     with tempfile.TemporaryDirectory(dir=folder) as there:
         try:
             with ext4(Path(there)):

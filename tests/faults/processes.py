@@ -25,7 +25,7 @@ import ringtide_agent.wiring  # noqa: F401
 from ringtide_agent import limits, loop
 from ringtide_agent.cli import run_command
 
-END_S = 60.0
+END_S = 150.0
 """No try takes longer; past it the process is killed and the try is lost."""
 
 TURN_S, PAUSE_S = 0.1, 0

@@ -30,7 +30,7 @@ DEVICE = parse_device_id("cam-001")
 OLD, NEW, BAD, LONG = "1.0.0", "1.1.0", "1.2.0", "1.3.0"
 NOTHING = ""
 SEEDS = {OLD: 1, NEW: 2, BAD: 3, LONG: 4}
-PROBATION_S = {OLD: 1, NEW: 1, BAD: 1, LONG: 60}
+PROBATION_S = {OLD: 1, NEW: 1, BAD: 60, LONG: 60}
 QUESTION = np.random.default_rng(7).normal(size=(1, 64)).astype(np.float32)
 
 

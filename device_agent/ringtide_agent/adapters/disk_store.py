@@ -9,6 +9,7 @@ models/<model>/{a,b}/manifest.json    and `digest` beside it, removed first and 
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -34,6 +35,9 @@ MAX_JOURNAL_BYTES = 16 * 1024 * 1024
 MAX_SMALL_BYTES = 4096
 """Floor, digest, active: a hundred bytes each."""
 
+_UNREADABLE = frozenset({errno.EIO, errno.EBADMSG, errno.EUCLEAN, errno.EACCES})
+"""What a file is lost by, whoever asks for it again: a bad sector, a torn file system, another owner."""
+
 _ENTRY = re.compile(r"[a-z0-9]([a-z0-9._-]{0,126}[a-z0-9])?")
 _DIGEST_LINE = re.compile(rb"\n([0-9a-f]{64})\n\Z")
 _CHUNK = 1024 * 1024
@@ -55,7 +59,7 @@ class DiskStore:
             TransientError: The disk does not take it.
         """
         self._folder, self._verify = folder, verify
-        written = self._read(folder / "format", MAX_SMALL_BYTES)
+        written = self._legible(folder / "format")
         if written is not None and written.strip().isdigit() and int(written) > FORMAT:
             raise InputError(
                 f"{folder} is of format {int(written)}, this agent knows {FORMAT}: a newer version has written it. "
@@ -70,7 +74,7 @@ class DiskStore:
 
     def written_format(self) -> int | None:
         """Return the format that the folder was written in; None where nothing was."""
-        written = self._read(self._folder / "format", MAX_SMALL_BYTES)
+        written = self._legible(self._folder / "format")
         return int(written) if written is not None and written.strip().isdigit() else None
 
     @contextmanager
@@ -87,7 +91,7 @@ class DiskStore:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise InputError(f"another agent runs on {self._folder}; stop it first") from error
-            if self._read(self._folder / "format", MAX_SMALL_BYTES) != _FORMAT_LINE:
+            if self._legible(self._folder / "format") != _FORMAT_LINE:
                 with contextlib.suppress(TransientError):  # a full disk must not keep a device from serving
                     self._write(self._folder / "format", _FORMAT_LINE)
             yield
@@ -151,7 +155,7 @@ class DiskStore:
     def active_slot(self, model: str) -> SlotName | None:
         """Return the slot that the model runs from."""
         if model not in self._active:
-            content = self._read(self._model(model) / "active", MAX_SMALL_BYTES)
+            content = self._legible(self._model(model) / "active")
             self._active[model] = {b"a": "a", b"b": "b"}.get(content or b"")  # type: ignore[assignment]
             if content is not None and self._active[model] is None:
                 self._damage[f"{model} does not say which slot is active"] = None
@@ -207,7 +211,7 @@ class DiskStore:
         with _translated("read a blob"):
             if not path.is_file():
                 return None
-            if self._verify and _hash_file(path) != digest:
+            if self._verify and not _holds(path, digest):
                 self._remove(path)
                 self._damage[f"blob {digest[:12]} was not what its name says"] = None
                 return None
@@ -290,9 +294,20 @@ class DiskStore:
                     content = file.read(limit + 1)
             except FileNotFoundError:
                 return None
+            except OSError as error:
+                if error.errno in _UNREADABLE:
+                    raise InputError(f"{path} cannot be read ({error.strerror}): damaged") from error
+                raise
         if len(content) > limit:
             raise InputError(f"{path} is larger than {limit} bytes: damaged")
         return content
+
+    def _legible(self, path: Path) -> bytes | None:
+        """Return a small file as it is, and one that cannot be read as an empty one."""
+        try:
+            return self._read(path, MAX_SMALL_BYTES)
+        except InputError:
+            return b""
 
     def _write(self, path: Path, content: bytes) -> None:
         with _translated(f"write {path.name}"):
@@ -350,6 +365,15 @@ def _hash_file(path: Path) -> Digest:
         while chunk := file.read(_CHUNK):
             state.update(chunk)
     return Digest(state.hexdigest())
+
+
+def _holds(path: Path, digest: Digest) -> bool:
+    try:
+        return _hash_file(path) == digest
+    except OSError as error:
+        if error.errno in _UNREADABLE:
+            return False
+        raise
 
 
 def _is_name(text: str) -> bool:

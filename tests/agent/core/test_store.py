@@ -1,5 +1,6 @@
 """Both stores keep the promises of the port; the one on disk keeps them against damage too."""
 
+import errno
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -149,6 +150,36 @@ def test_what_is_not_as_it_was_written_is_told_and_what_was_never_finished_is_no
         "slot a of digits is not what was written",
         "slot b of digits is not what was written",
     )
+
+
+def test_a_file_that_cannot_be_read_is_damaged_and_what_stands_beside_it_is_not(
+    disk: Callable[[], FilledDiskStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = disk()
+    for release, manifest, slot in (("1.0.0", ONE, "a"), ("1.1.0", TWO, "b")):
+        fill(first, release)
+        first.write_slot("digits", slot, manifest.encode())  # type: ignore[arg-type]
+    first.switch("digits", "b")
+    first.save_journal("orders", b"{}")
+    bad = {Path(first.blob_path(TWO.artifacts[0].sha256) or ""), tmp_path / "state" / "journal" / "orders.json"}
+    bad.add(tmp_path / "state" / "format")
+    opened = Path.open
+
+    def open_or_fail(path: Path, *arguments: object, **options: object) -> object:
+        if path in bad:
+            raise OSError(errno.EIO, "Input/output error")
+        return opened(path, *arguments, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(Path, "open", open_or_fail)
+    worn = disk()
+    with worn.hold():
+        assert (worn.active_slot("digits"), worn.slot("digits", "b")) == ("b", None)
+        assert worn.slot("digits", "a") is not None
+        with pytest.raises(InputError, match="cannot be read"):
+            worn.load_journal("orders")
+    bad.clear()
+    bad.add(tmp_path / "state" / "models" / "digits" / "active")
+    assert disk().active_slot("digits") is None
 
 
 @pytest.mark.parametrize("file", ["manifest.json", "digest"])
