@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from faults.bench import Bench, Row
-from faults.clock_steps import FAKETIME, WrongClock
 from faults.laws import Outcome, begin, comes_back, ends_well, gets_there, is_whole, no_defect, serves, told
 from faults.power_cut import cannot_mount, ext4
 from faults.processes import Agent, Tracer
@@ -31,9 +30,9 @@ FEWEST_FILES = 8
 def rows(bench: Bench) -> Iterator[Row]:
     """One row of single events, one of files that cannot be read."""
     missing = bench.lacks("mount", "umount", "mkfs.ext4", root=True) or cannot_mount(bench.folder)
-    names = [name for name in EVENTS if not (missing and name in NEED_A_MOUNT) and (FAKETIME or name != STOPPED)]
+    names = [name for name in EVENTS if not (missing and name in NEED_A_MOUNT)]
     left = sorted(set(EVENTS) - set(names))
-    note = f"SKIPPED {', '.join(left)}: {missing or 'no libfaketime'}" if left else ""
+    note = f"SKIPPED {', '.join(left)}: {missing}" if left else ""
     yield bench.row("events from outside", survives, names, seconds=CHAOS_S, note=note, at_once=2)
     if missing := bench.lacks("strace"):
         yield Row(fault="a file of the store cannot be read", skipped=missing)
@@ -203,13 +202,6 @@ def second_agent(story: Story, device: Device) -> list[str]:
     return (losses or gets_there(story, device, agent)) + ends_well(agent)
 
 
-def stopped_clock(story: Story, device: Device) -> list[str]:
-    """The clock stands still while everything else goes on."""
-    (device.folder / "clock").write_text(time.strftime("%Y-%m-%d %H:%M:%S"))
-    agent = WrongClock(device)
-    return (serves(story, agent) or gets_there(story, device, agent)) + ends_well(agent)
-
-
 def lost_blobs(story: Story, device: Device) -> list[str]:
     """Somebody removes the artifacts under a running agent: what is loaded serves on, and the rest is fetched again."""
     agent = _run(device)
@@ -222,8 +214,6 @@ def lost_blobs(story: Story, device: Device) -> list[str]:
     return losses + ends_well(agent) + ([] if losses or "store-damaged" in told(device) else ["it does not say so"])
 
 
-STOPPED = "stopped clock"
-
 EVENTS: Mapping[str, Callable[[Story, Device], list[str]]] = {
     "disk read-only": read_only,
     "disk read-only at the start": read_only_at_the_start,
@@ -234,7 +224,6 @@ EVENTS: Mapping[str, Callable[[Story, Device], list[str]]] = {
     "told to end while it starts": signals_at_the_start,
     "stopped and continued": stood_still,
     "a second agent": second_agent,
-    STOPPED: stopped_clock,
     "artifacts removed": lost_blobs,
 }
 """Name to what happens."""

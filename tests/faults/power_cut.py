@@ -132,7 +132,8 @@ def mounted(image: Path, place: Path) -> Iterator[Path]:
     try:
         yield place
     finally:
-        subprocess.run(["umount", str(place)], check=True, capture_output=True)
+        # A child that a killed agent has left may still hold it for a moment.
+        subprocess.run(["umount", "-l", str(place)], check=True, capture_output=True)
         place.rmdir()
 
 

@@ -1,6 +1,7 @@
 """Both stores keep the promises of the port; the one on disk keeps them against damage too."""
 
 import errno
+import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -233,6 +234,21 @@ def test_an_endless_journal_entry_is_not_read(
     disk().save_journal("orders", b"x" * 101)
     with pytest.raises(InputError, match="larger than 100"):
         disk().load_journal("orders")
+
+
+def test_a_read_only_disk_can_be_held_too(disk: Callable[[], FilledDiskStore], monkeypatch: pytest.MonkeyPatch) -> None:
+    with disk().hold():
+        pass
+    opened = os.open
+
+    def open_to_read(path: Path, flags: int, *arguments: int) -> int:
+        if flags & (os.O_RDWR | os.O_WRONLY):
+            raise OSError(errno.EROFS, "Read-only file system")
+        return opened(path, flags, *arguments)
+
+    monkeypatch.setattr(os, "open", open_to_read)
+    with disk().hold(), pytest.raises(InputError, match="another agent"), disk().hold():
+        pass
 
 
 def test_a_second_agent_is_kept_away(disk: Callable[[], FilledDiskStore]) -> None:

@@ -199,3 +199,11 @@ def test_devices_that_waited_for_a_window_do_not_all_begin_when_it_opens(world: 
     world.clock.wall = mine
     world.turn(1)
     assert world.runs() == "1.1.0"
+
+
+def test_a_clock_that_stands_still_keeps_no_device_from_its_release(world: World) -> None:
+    world.publish(steady(TWO), manifests=ALL)
+    for _ in range(4):
+        world.clock.mono += 61
+        world.agent.tick(world.clock.wall)
+    assert (world.runs(), world.state(), world.agent.outcome()) == ("1.1.0", "Idle", "converged")
