@@ -13,7 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 
 _CLONE_NEWNET = 0x40000000
-BOOT_S = 90.0
+BOOT_S, WAIT_S = 90.0, 240.0
+"""For a boot; for anything else, on a machine that has other things to do."""
 
 
 def lacking() -> str | None:
@@ -62,7 +63,7 @@ class Booted:
         assert not check or done.returncode == 0, f"{self.name}: {' '.join(words)}: {done.stdout}{done.stderr}"
         return done.stdout.strip()
 
-    def wait_for(self, condition: object, what: str, seconds: float = BOOT_S) -> None:
+    def wait_for(self, condition: object, what: str, seconds: float = WAIT_S) -> None:
         """Wait until a condition holds."""
         end = min(self._end_s, time.monotonic() + seconds)
         while not condition():  # type: ignore[operator]
