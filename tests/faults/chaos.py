@@ -249,4 +249,10 @@ def _on_a_disk(device: Device) -> Iterator[Path]:
 
 
 def _remount(disk: Path, how: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,{how}", str(disk)], check=True, capture_output=True)
+    """Remount it as soon as nobody writes."""
+    for _ in range(200):
+        done = subprocess.run(["mount", "-o", f"remount,{how}", str(disk)], check=False, capture_output=True)
+        if done.returncode == 0:
+            return
+        time.sleep(0.02)
+    raise OSError(f"cannot remount: {done.stderr!r}")

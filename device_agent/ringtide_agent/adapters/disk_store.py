@@ -85,12 +85,8 @@ class DiskStore:
             InputError: Another agent holds it.
         """
         with _translated("lock the state folder"):
-            try:
-                handle = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            except OSError as error:
-                if error.errno != errno.EROFS:
-                    raise
-                handle = os.open(self._folder / "lock", os.O_RDONLY | os.O_CLOEXEC)  # it can be read, so it can serve
+            # To read: a disk that is read-only can be served from, and one that turns so is not held open by us.
+            handle = os.open(self._folder / "lock", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
