@@ -1,5 +1,7 @@
 """What a person configures about artifacts: where they may come from, when, and by what right."""
 
+from urllib.parse import urlsplit
+
 from ringtide_agent.adapters.s3_store import S3Access
 from ringtide_agent.config_inputs import Inputs, at
 from ringtide_agent.download_windows import DownloadWindow, parse_download_window
@@ -32,6 +34,7 @@ def certificate_url(given: Inputs) -> str | None:
     with at(given, "artifacts", "certificate_url"):
         if url is not None and not url.startswith("https://"):
             raise InputError("takes an https:// address")
+        _refuse_no_host(url)
         if url is not None and (values["tls_certificate"] or values["tls_key"]):
             raise InputError("goes with the device's own key; take tls_certificate and tls_key away")
         if url is not None and given.values["pkcs11"]["module"] is not None:
@@ -42,11 +45,18 @@ def certificate_url(given: Inputs) -> str | None:
 def s3_access(given: Inputs) -> S3Access:
     """Return how S3-compatible stores are reached."""
     values = given.values["s3"]
-    endpoint = values["endpoint"] or f"https://s3.{values['region']}.amazonaws.com"
-    for key, url in (("endpoint", endpoint), ("credentials_url", values["credentials_url"] or "https:")):
+    for key in ("endpoint", "credentials_url"):
+        url: str | None = values[key]
         with at(given, "s3", key):
-            if not url.startswith("https:") and "http" not in artifact_schemes(given):
+            if url is not None and not url.startswith("https:") and "http" not in artifact_schemes(given):
                 raise InputError("takes an https:// address; others only where artifacts.schemes lists http")
+            _refuse_no_host(url)
+    with at(given, "s3", "credentials_file"):
+        if values["credentials_file"] is not None and not values["credentials_file"].startswith("/"):
+            raise InputError(f"takes an absolute path, not {values['credentials_file']!r}")
+        if values["credentials_file"] is not None and values["credentials_url"] is not None:
+            raise InputError("the key comes from here or from credentials_url, not from both")
+    endpoint = f"https://s3.{values['region']}.amazonaws.com" if values["endpoint"] is None else values["endpoint"]
     with at(given, "s3", "region" if values["endpoint"] is None else "endpoint"):
         return S3Access(
             endpoint=endpoint,
@@ -54,3 +64,8 @@ def s3_access(given: Inputs) -> S3Access:
             credentials_file=values["credentials_file"],
             credentials_url=values["credentials_url"],
         )
+
+
+def _refuse_no_host(url: str | None) -> None:
+    if url is not None and (not urlsplit(url).hostname or urlsplit(url).port == 0):
+        raise InputError("takes an address with a host, such as https://models.example.org")

@@ -24,5 +24,5 @@ def at(given: Inputs, table: str, key: str) -> Iterator[None]:
     """Let an error begin with the place of a value, and its name."""
     try:
         yield
-    except InputError as error:
+    except (InputError, ValueError) as error:  # the latter from an address that `urlsplit` cannot read
         raise InputError(f"{given.places[table, key]}: {full_name(table, key)}: {error}") from error

@@ -72,5 +72,6 @@ class MqttAddress:
             if self.certificate is not None:
                 context.load_cert_chain(self.certificate, self.key)
         except OSError as error:
-            raise InputError(f"the TLS files of the broker {self.host} cannot be used: {error}") from error
+            named = ", ".join(file for file in (self.authority, self.certificate, self.key) if file is not None)
+            raise InputError(f"the TLS files of the broker {self.host} cannot be used: {named}: {error}") from error
         return context

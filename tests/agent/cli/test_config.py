@@ -159,7 +159,17 @@ def test_hints_are_configured_by_their_host(tmp_path: Path) -> None:
         ("[s3]", '[s3]\nendpoint = "https://u:secret@s3.lan"', "s3.endpoint: .* is not an endpoint like"),
         ("[s3]", '[s3]\nregion = "eu/1"', "s3.region: 'eu/1' is not a region"),
         ("[s3]", '[s3]\ncredentials_url = "http://keys.lan"', "s3.credentials_url: takes an https:// address"),
-        ("[s3]", '[s3]\ncredentials_url = "https://k"\ncredentials_file = "/k"', "not from both"),
+        (
+            "[s3]",
+            '[s3]\ncredentials_url = "https://k"\ncredentials_file = "/k"',
+            r"agent.toml:\d+: s3.credentials_file: .* not from both",
+        ),
+        ("[s3]", '[s3]\ncredentials_file = "s3.json"', "s3.credentials_file: takes an absolute path, not 's3.json'"),
+        ("[s3]", '[s3]\ncredentials_url = "https://"', "s3.credentials_url: takes an address with a host"),
+        ("[s3]", '[s3]\nendpoint = ""', "s3.endpoint: takes an https:// address"),
+        ("[s3]", '[s3]\nendpoint = "https://s3.lan:port"', "agent.toml:\\d+: s3.endpoint: Port could not be cast"),
+        ("[artifacts]", '[artifacts]\ncertificate_url = "https://"', "certificate_url: takes an address with a host"),
+        ("https://git", "https://[::1", "agent.toml:10: publication.url: "),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, before: str, after: str, message: str) -> None:

@@ -109,7 +109,7 @@ def test_a_hint_says_who_sent_it_and_is_kept_for_a_day(tmp_path: Path) -> None:
         ("mqtt://host?authority=/a", "only mqtts:// takes certificates"),
         ("mqtts://host?nonsense=1", "a broker is named"),
         ("mqtts://host:99999", "a broker is named"),
-        ("mqtts://host?authority=/nowhere.pem", "TLS files of the broker host"),
+        ("mqtts://host?authority=/nowhere.pem", "TLS files of the broker host cannot be used: /nowhere.pem"),
     ],
 )
 def test_a_mistake_in_the_address_is_named(address: str, message: str) -> None:
