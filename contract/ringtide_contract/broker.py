@@ -5,6 +5,7 @@ by digest; `Presence` is shown to people.
 """
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from ringtide_contract import fields
 from ringtide_contract.canonical import decode, encode
@@ -15,6 +16,14 @@ MAX_MESSAGE_BYTES = 1024
 """Of `Taken` and `Presence`."""
 
 _MAX_NUMBER_DIGITS = 15
+
+
+def is_here(host: str) -> bool:
+    """Tell whether a broker is on this very machine: to it alone a connection may go in the clear."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def hint_topic(fleet: str) -> str:

@@ -238,7 +238,7 @@ def configuration(given: Inputs) -> Configuration:
         hardware_class=_name(given, "hardware_class"),
         state_dir=_absolute(given, "", "state_dir"),
         key_file=_absolute(given, "", "key_file"),
-        token_key=None if given.values["pkcs11"]["module"] is None else _token_key(given),
+        token_key=_token_key(given),
         publication=_source(given, "url", given.values["publication"]["url"]),
         fallbacks=tuple(_source(given, "fallbacks", url) for url in given.values["publication"]["fallbacks"]),
         branch=given.values["publication"]["branch"],
@@ -259,8 +259,18 @@ def configuration(given: Inputs) -> Configuration:
         fetch_deadline_s=_within(given, "limits", "fetch_deadline_s", 5, 600),
         disk_reserve_bytes=_within(given, "limits", "disk_reserve_mib", 0, 1 << 20) << 20,
         least_rate_bytes_s=_within(given, "limits", "least_rate_bytes_s", 1, 1 << 30),
-        most_rate_bytes_s=(_within(given, "limits", "most_rate_kib_s", 0, 1 << 20) << 10) or None,
+        most_rate_bytes_s=_most_rate(given),
     )
+
+
+def _most_rate(given: Inputs) -> int | None:
+    most, least = given.values["limits"]["most_rate_kib_s"] << 10, given.values["limits"]["least_rate_bytes_s"]
+    with at(given, "limits", "most_rate_kib_s"):
+        if 0 < most <= least:
+            raise InputError(
+                f"{most} bytes a second is no more than limits.least_rate_bytes_s, {least}: nothing could be fetched"
+            )
+    return (_within(given, "limits", "most_rate_kib_s", 0, 1 << 20) << 10) or None
 
 
 def _name(given: Inputs, key: str) -> str:
@@ -284,8 +294,13 @@ def _hints(given: Inputs) -> Hints:
     )
 
 
-def _token_key(given: Inputs) -> TokenKey:
+def _token_key(given: Inputs) -> TokenKey | None:
     values = given.values["pkcs11"]
+    if values["module"] is None:
+        for key in ("token", "pin_file"):
+            if values[key] is not None:
+                raise InputError(f"{given.places['pkcs11', key]}: pkcs11.{key} says nothing without pkcs11.module")
+        return None
     missing = [full_name("pkcs11", key) for key in ("token", "pin_file") if values[key] is None]
     if missing:
         raise InputError(f"{given.places['pkcs11', 'module']}: pkcs11.module needs {' and '.join(missing)} beside it")

@@ -2,9 +2,9 @@
 
 import ssl
 from dataclasses import dataclass
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from ringtide_contract.broker import is_here
 from ringtide_contract.errors import InputError
 
 SCHEMES = ("mqtts://", "mqtt://")
@@ -30,7 +30,7 @@ class MqttAccess:
             raise InputError(f"{self.url!r} is not the address of a broker: write mqtts://host or mqtts://host:port")
         if parts.username or parts.password:
             raise InputError("the address of the broker holds a login: use a client certificate")
-        if parts.scheme == "mqtt" and not _is_here(parts.hostname):
+        if parts.scheme == "mqtt" and not is_here(parts.hostname):
             raise InputError(f"{self.url!r} goes over the network in the clear: write mqtts://")
         try:
             _ = parts.port
@@ -71,10 +71,3 @@ class MqttAccess:
         except OSError as error:
             raise InputError(f"the TLS files of [reports] cannot be used: {error}") from error
         return context
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -4,6 +4,7 @@ import ssl
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from ringtide_contract.broker import is_here
 from ringtide_contract.errors import InputError
 
 _FILES = ("authority", "certificate", "key")
@@ -33,7 +34,7 @@ class MqttAddress:
         """Read `mqtt://host[:port]` or `mqtts://[user:password@]host[:port][?authority=F&certificate=F&key=F]`.
 
         Raises:
-            InputError: Another kind of address.
+            InputError: Another kind of address, or one over which others could read along.
         """
         usage = "a broker is named mqtt://host[:port] or mqtts://host[:port][?authority=FILE&certificate=FILE&key=FILE]"
         try:
@@ -47,6 +48,10 @@ class MqttAddress:
         is_tls = parts.scheme == "mqtts"
         if files and not is_tls:
             raise InputError("only mqtts:// takes certificates")
+        if not is_tls and not is_here(parts.hostname):
+            raise InputError(
+                f"mqtt:// goes in the clear, which is for a broker on this machine: write mqtts://{parts.hostname}"
+            )
         if ("certificate" in files) != ("key" in files):
             raise InputError("a client certificate and its key belong together: name both, or neither")
         return cls(

@@ -107,6 +107,8 @@ def test_a_hint_says_who_sent_it_and_is_kept_for_a_day(tmp_path: Path) -> None:
     [
         ("mqtts://host?certificate=/c", "belong together"),
         ("mqtt://host?authority=/a", "only mqtts:// takes certificates"),
+        ("mqtt://host", "in the clear, which is for a broker on this machine: write mqtts://host"),
+        ("mqtt://user:word@10.0.0.1", "in the clear"),
         ("mqtts://host?nonsense=1", "a broker is named"),
         ("mqtts://host:99999", "a broker is named"),
         ("mqtts://host?authority=/nowhere.pem", "TLS files of the broker host cannot be used: /nowhere.pem"),
