@@ -259,18 +259,8 @@ def configuration(given: Inputs) -> Configuration:
         fetch_deadline_s=_within(given, "limits", "fetch_deadline_s", 5, 600),
         disk_reserve_bytes=_within(given, "limits", "disk_reserve_mib", 0, 1 << 20) << 20,
         least_rate_bytes_s=_within(given, "limits", "least_rate_bytes_s", 1, 1 << 30),
-        most_rate_bytes_s=_most_rate(given),
+        most_rate_bytes_s=(_within(given, "limits", "most_rate_kib_s", 0, 1 << 20) << 10) or None,
     )
-
-
-def _most_rate(given: Inputs) -> int | None:
-    most, least = given.values["limits"]["most_rate_kib_s"] << 10, given.values["limits"]["least_rate_bytes_s"]
-    with at(given, "limits", "most_rate_kib_s"):
-        if 0 < most <= least:
-            raise InputError(
-                f"{most} bytes a second is no more than limits.least_rate_bytes_s, {least}: nothing could be fetched"
-            )
-    return (_within(given, "limits", "most_rate_kib_s", 0, 1 << 20) << 10) or None
 
 
 def _name(given: Inputs, key: str) -> str:

@@ -9,15 +9,14 @@ models/<model>/{a,b}/manifest.json    and `digest` beside it, removed first and 
 """
 
 import contextlib
-import errno
 import fcntl
-import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from ringtide_agent.adapters.disk_reads import UNREADABLE, hash_file, holds, start_of, twice
 from ringtide_agent.ports import SlotContent, SlotName
 from ringtide_contract import fields
 from ringtide_contract.acceptance import GROUND, Floor
@@ -35,12 +34,9 @@ MAX_JOURNAL_BYTES = 16 * 1024 * 1024
 MAX_SMALL_BYTES = 4096
 """Floor, digest, active: a hundred bytes each."""
 
-_UNREADABLE = frozenset({errno.EIO, errno.EBADMSG, errno.EUCLEAN, errno.EACCES})
-"""What a file is lost by, whoever asks for it again: a bad sector, a torn file system, another owner."""
-
 _ENTRY = re.compile(r"[a-z0-9]([a-z0-9._-]{0,126}[a-z0-9])?")
 _DIGEST_LINE = re.compile(rb"\n([0-9a-f]{64})\n\Z")
-_CHUNK = 1024 * 1024
+
 _FORMAT_LINE = f"{FORMAT}\n".encode("ascii")
 
 
@@ -212,7 +208,7 @@ class DiskStore:
         with _translated("read a blob"):
             if not path.is_file():
                 return None
-            if self._verify and not _holds(path, digest):
+            if self._verify and not holds(path, digest):
                 self._remove(path)
                 self._damage[f"blob {digest[:12]} was not what its name says"] = None
                 return None
@@ -235,7 +231,7 @@ class DiskStore:
         """
         path = self._blob(digest)
         with _translated("take a blob"):
-            if _hash_file(partial) != digest:
+            if hash_file(partial) != digest:
                 self._remove(partial)
                 raise TrustError("BLOB-DIGEST", f"the content fetched for {digest[:12]} is something else")
             self._make_folder(path.parent)
@@ -291,12 +287,11 @@ class DiskStore:
     def _read(self, path: Path, limit: int) -> bytes | None:
         with _translated(f"read {path.name}"):
             try:
-                with path.open("rb") as file:
-                    content = file.read(limit + 1)
+                content = twice(lambda: start_of(path, limit + 1))
             except FileNotFoundError:
                 return None
             except OSError as error:
-                if error.errno in _UNREADABLE:
+                if error.errno in UNREADABLE:
                     raise InputError(f"{path} cannot be read ({error.strerror}): damaged") from error
                 raise
         if len(content) > limit:
@@ -358,23 +353,6 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _hash_file(path: Path) -> Digest:
-    state = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            state.update(chunk)
-    return Digest(state.hexdigest())
-
-
-def _holds(path: Path, digest: Digest) -> bool:
-    try:
-        return _hash_file(path) == digest
-    except OSError as error:
-        if error.errno in _UNREADABLE:
-            return False
-        raise
 
 
 def _is_name(text: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ringtide_contract.artifact import Artifact
-from ringtide_contract.errors import InputError
+from ringtide_contract.errors import InputError, TransientError
 from ringtide_contract.ids import sha256
 
 
@@ -13,6 +13,7 @@ def read_artifact(artifact: Artifact, files: Mapping[str, str]) -> bytes:
 
     Raises:
         InputError: The file is not there, or its content is not what the manifest names.
+        TransientError: The disk does not give it, which says nothing of the release.
     """
     path = files.get(artifact.name)
     if path is None:
@@ -20,8 +21,10 @@ def read_artifact(artifact: Artifact, files: Mapping[str, str]) -> bytes:
     try:
         with Path(path).open("rb") as file:
             content = file.read(artifact.size_bytes + 1)
+    except FileNotFoundError as error:
+        raise InputError(f"the artifact {artifact.name!r} is not on the disk") from error
     except OSError as error:
-        raise InputError(f"the artifact {artifact.name!r} cannot be read: {error.strerror}") from error
+        raise TransientError(f"the artifact {artifact.name!r} cannot be read: {error.strerror}") from error
     if len(content) != artifact.size_bytes or sha256(content) != artifact.sha256:
         raise InputError(f"the artifact {artifact.name!r} on disk is not the one the manifest names: fetch it again")
     return content

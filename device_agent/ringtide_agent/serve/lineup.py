@@ -10,7 +10,7 @@ from ringtide_agent.serve.counting import Tally
 from ringtide_agent.serve.drift import Monitor, open_monitor
 from ringtide_agent.serve.onnx_session import Session
 from ringtide_agent.serve.resident import peak_bytes
-from ringtide_contract.errors import InputError
+from ringtide_contract.errors import InputError, TransientError
 from ringtide_contract.ids import Digest
 from ringtide_contract.manifest import Manifest
 
@@ -64,7 +64,7 @@ class Lineup:
             try:
                 active = self._load(model.active, pool)
                 stable = self._load_stable(model, pool, serves=model.model in before)
-            except InputError as error:
+            except (InputError, TransientError) as error:
                 errors[model.model] = f"{model.active.manifest.release}: {error}"
                 if model.model in before:
                     after[model.model] = before[model.model]
@@ -110,7 +110,7 @@ class Lineup:
             return None
         try:
             return self._load(model.stable, pool)
-        except InputError:
+        except (InputError, TransientError):
             if serves:
                 raise
             return None

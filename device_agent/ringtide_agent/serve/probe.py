@@ -7,10 +7,14 @@ from time import perf_counter_ns
 from ringtide_agent.serve.probe_messages import MAX_REQUEST_BYTES, decode_request, encode_answer
 from ringtide_agent.serve.resident import peak_bytes
 from ringtide_agent.serve.sandbox import close_world, confine_probe
-from ringtide_contract.errors import InputError
+from ringtide_contract.errors import InputError, TransientError
 
 BASE_ADDRESS_SPACE_BYTES = 2 * 1024**3
 """Python, numpy and onnxruntime map under 1 GiB before any model, most of it never resident; the budget comes on top."""
+
+
+TRY_AGAIN = 75
+"""`EX_TEMPFAIL` of sysexits.h: the trial could not be made."""
 
 
 def main() -> int:
@@ -31,7 +35,11 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 64
     close_world(release.files.values())
-    answer = try_release(release, Instruments(now_ns=perf_counter_ns, peak_bytes=peak_bytes))
+    try:
+        answer = try_release(release, Instruments(now_ns=perf_counter_ns, peak_bytes=peak_bytes))
+    except TransientError as error:
+        sys.stderr.write(f"{error}\n")
+        return TRY_AGAIN
     sys.stdout.buffer.write(encode_answer(answer))
     sys.stdout.buffer.flush()
     return 0

@@ -109,7 +109,11 @@ def _ask_golden(release: LoadableRelease, session: Session, notes: list[str]) ->
     if golden is None:
         return {spec.name: zeros(spec) for spec in manifest.inputs}
     try:
-        questions = read_golden(read_artifact(manifest.artifact(golden.artifact), release.files), manifest)
+        content = read_artifact(manifest.artifact(golden.artifact), release.files)
+    except InputError as error:
+        raise _FailedError("golden", str(error)) from error
+    try:
+        questions = read_golden(content, manifest)
         result = judge_golden(questions.expected, _run(session, questions), golden.tolerance_ppm)
     except InputError as error:
         raise _FailedError("golden", str(error)) from error

@@ -12,9 +12,9 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from threading import Timer
 
 from ringtide_agent.serve.control import MAX_LINE_BYTES, Answer, Count, Shape, decode_command, encode_line
 from ringtide_agent.serve.sandbox import bound_data, close_world, confine_worker
@@ -48,6 +48,8 @@ async def _serve(listener: socket.socket, control: socket.socket, session: str, 
     server = HttpServer(endpoints.answer)
     reader, writer = await asyncio.open_connection(sock=control, limit=MAX_LINE_BYTES)
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: _complain(context.get("exception"), str(context.get("message"))))
+    threading.excepthook = lambda given: _complain(given.exc_value, f"the thread {given.thread and given.thread.name}")
     loop.add_signal_handler(signal.SIGTERM, reader.feed_eof)
     shaping, accepting = asyncio.Lock(), False
     bound, roomy_at = bound_data(0), loop.time()
@@ -81,7 +83,7 @@ async def _serve(listener: socket.socket, control: socket.socket, session: str, 
         task = asyncio.create_task(obey(command))
         obeying.add(task)
         task.add_done_callback(obeying.discard)
-    Timer(2 * DRAIN_S, os._exit, [1]).start()  # in case a thread holds the interpreter
+    threading.Timer(2 * DRAIN_S, os._exit, [1]).start()  # in case a thread holds the interpreter
     await server.drain(DRAIN_S)
     endpoints.cancel_all()
     os._exit(0)  # an inference that ignores its cancellation must not hold the process, nor a late signal find no loop
@@ -92,6 +94,14 @@ def _end(why: str) -> None:
     sys.stderr.write(f"the worker ends: {why}\n")
     sys.stderr.flush()
     os._exit(1)
+
+
+def _complain(error: BaseException | None, what: str) -> None:
+    """Say in one line what nobody caught; without memory nothing can be served, and the next worker begins with some."""
+    if isinstance(error, MemoryError):
+        os.write(2, b"the worker ends: it is out of memory\n")
+        os._exit(1)
+    sys.stderr.write(f"{what}: {type(error).__name__}: {error}\n")
 
 
 def main() -> int:

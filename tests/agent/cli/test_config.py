@@ -225,7 +225,6 @@ def test_a_later_layer_wins_key_by_key_and_every_value_knows_its_place(tmp_path:
         ({"RINGTIDE_AGENT_MQTT_TLS": "yes"}, [], "RINGTIDE_AGENT_MQTT_TLS: mqtt.tls takes true or false, not 'yes'"),
         ({}, ["serve.prot=1"], "--set serve.prot: unknown key 'serve.prot'; did you mean 'port'"),
         ({}, ["sevre.port=1"], "--set sevre.port: unknown key 'sevre'; did you mean 'serve'"),
-        ({}, ["limits.most_rate_kib_s=4"], "limits.most_rate_kib_s: 4096 bytes a second is no more than limits.least_rate"),
         ({}, ["serve.port"], "--set serve.port: write --set table.key=value"),
         ({}, ["serve.port=70000"], "--set serve.port: serve.port: takes 0 to 65535, not 70000"),
     ],
