@@ -89,6 +89,10 @@ def cut_at(story: Story, folder: Path, update: Update) -> Outcome:
     )
 
 
+SAYS_WHY_S = 60.0
+"""What a busy machine may take to run into a full disk."""
+
+
 def full_with(story: Story, folder: Path, free_kib: int) -> Outcome:
     """Leave so much room, let the update run into it, then make room: it serves all the while, says why, gets there."""
     begin = time.monotonic()
@@ -101,6 +105,9 @@ def full_with(story: Story, folder: Path, free_kib: int) -> Outcome:
         agent = Agent(folder, "run", "--config", str(device.config), pause_s=1)
         losses = serves(story, agent) or is_whole(story, device)
         time.sleep(3)
+        end = time.monotonic() + SAYS_WHY_S
+        while not arrived(story, device) and not _SAYS_WHY.search(agent.said()) and time.monotonic() < end:
+            time.sleep(0.05)
         losses = losses or serves(story, agent) or is_whole(story, device)
         if not losses and not arrived(story, device) and not _SAYS_WHY.search(agent.said()):
             losses = [f"it does not say why: {agent.said()[-600:]}"]
