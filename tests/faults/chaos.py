@@ -17,6 +17,7 @@ from faults.laws import Outcome, begin, comes_back, ends_well, gets_there, is_wh
 from faults.power_cut import cannot_mount, ext4
 from faults.processes import Agent, Tracer
 from faults.scene import Device, Story
+from ringtide_agent import decide
 
 CHAOS_S, SECTORS_S = 45, 25
 TROUBLE_S = 4.0
@@ -56,9 +57,14 @@ def survives(story: Story, folder: Path, name: str) -> Outcome:
     return Outcome(point=name, losses=tuple(losses), seconds=time.monotonic() - start)
 
 
+RESTS_S = 5
+"""In place of the hour for which a release rests that could not be tried again and again."""
+
+
 def unread(story: Story, folder: Path, path: str) -> Outcome | None:
     """Every read of a file fails while the agent starts: it serves what is left; when the sector is well it gets there."""
     start, device = time.monotonic(), story.copy(folder)
+    decide.RETRY_AFTER_S = RESTS_S
     Agent(device.folder, "once", "--config", str(device.config), "--wait", "20").wait()
     agent = Agent(device.folder, "run", "--config", str(device.config), held=True)
     trace, bad = folder / "trace.txt", str(device.state / path)
