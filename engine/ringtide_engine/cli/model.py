@@ -12,6 +12,7 @@ from ringtide_engine.cli import names, rendering
 from ringtide_engine.cli.added_release import show
 from ringtide_engine.cli.exits import OK
 from ringtide_engine.cli.pair_options import classes, pairs
+from ringtide_engine.cli.release_options import file_options, risk_tier_option
 from ringtide_engine.cli.repositories import fleet_option
 
 if TYPE_CHECKING:
@@ -61,13 +62,7 @@ def model_command() -> None:
     metavar="NAME=NUMBER",
     help="Largest difference of a variant to the golden set; measured with onnxruntime where it is left out.",
 )
-@click.option("--store", required=True, metavar="NAME", help="Artifact store of fleet.yaml that takes the files.")
-@click.option(
-    "--outbox",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Lay the files here, named by digest, for the owner of a store that is read only.",
-)
+@file_options
 @click.option(
     "--budget",
     "budgets",
@@ -78,9 +73,7 @@ def model_command() -> None:
     help="What it may cost on a hardware class, such as edge-m:p95=20ms,memory=160MiB. Several times.",
 )
 @click.option("--licence", required=True, metavar="SPDX", help="SPDX licence expression, such as Apache-2.0.")
-@click.option(
-    "--risk-tier", type=click.Choice(["low", "medium", "high"]), default="medium", show_default=True, help="Risk tier."
-)
+@risk_tier_option
 @click.option(
     "--onnxruntime", default=">=1.20", show_default=True, metavar="RANGE", help="Versions of onnxruntime it needs."
 )

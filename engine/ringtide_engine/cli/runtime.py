@@ -11,6 +11,7 @@ from ringtide_engine.cli import rendering
 from ringtide_engine.cli.exits import OK
 from ringtide_engine.cli.model import budget, parsed, read
 from ringtide_engine.cli.pair_options import classes
+from ringtide_engine.cli.release_options import file_options, risk_tier_option
 from ringtide_engine.cli.repositories import fleet_option
 
 if TYPE_CHECKING:
@@ -34,13 +35,7 @@ def runtime_command() -> None:
     metavar="FILE",
     help="What `make runtime` made, one for each CPU architecture. Several times.",
 )
-@click.option("--store", required=True, metavar="NAME", help="Artifact store of fleet.yaml that takes the archives.")
-@click.option(
-    "--outbox",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Lay the files here, named by digest, for the owner of a store that is read only.",
-)
+@file_options
 @click.option(
     "--budget",
     "budgets",
@@ -54,9 +49,7 @@ def runtime_command() -> None:
     "--memory", default="128MiB", show_default=True, metavar="SIZE", help="Memory that the agent needs without a model."
 )
 @click.option("--licence", default="Apache-2.0", show_default=True, metavar="SPDX", help="SPDX licence expression.")
-@click.option(
-    "--risk-tier", type=click.Choice(["low", "medium", "high"]), default="medium", show_default=True, help="Risk tier."
-)
+@risk_tier_option
 @click.option("--owner", metavar="TEXT", help="Who answers for it, such as @example/devices.")
 @click.option("--dry-run", is_flag=True, help="Check everything; store and write nothing.")
 @rendering.output_option("table", "json")

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from packaging.version import InvalidVersion, Version
 
 from ringtide_contract.errors import InputError
-from ringtide_contract.ids import Digest, parse_version, sha256
+from ringtide_contract.ids import Digest, sha256
 from ringtide_contract.manifest import RUNTIME_MODEL, Budget
 from ringtide_engine.compile.agent_sbom import ArchiveFacts, agent_bill
 from ringtide_engine.model.releases import Attachment, Release, ReleaseFile, Variant
 from ringtide_engine.ports import ArtifactStore
-from ringtide_engine.workflows.add_model import SBOM_NAME, SourceFile, known_name, loaded
-from ringtide_engine.workflows.release_text import release_text
+from ringtide_engine.workflows.add_model import SBOM_NAME, SourceFile
+from ringtide_engine.workflows.release_ground import ground_for, written
 
 ARCHIVE_NAME = "agent.tar.gz"
 
@@ -80,33 +80,23 @@ def add_agent(
         FindingsError: The fleet repository cannot be read, or what was made would not load.
         TransientError: The store does not answer.
     """
-    path = f"models/{RUNTIME_MODEL}/{parse_version(new.version)}.yaml"
-    if path in files:
-        raise InputError(f"{path} exists, and a release never changes; give this one another version")
-    around = {each: files[each] for each in files if each == "fleet.yaml" or each.startswith("hardware/")}
-    state = loaded(around)
-    for name in new.budgets:
-        known_name("hardware class", name, state.hardware, f"add hardware/{name}.yaml")
-    stores = state.fleet.artifact_stores
-    known_name("artifact store", new.store, stores, "add it to artifactStores in fleet.yaml")
+    ground = ground_for(RUNTIME_MODEL, new.version, new.store, new.budgets, files)
 
     found = [(each, _fitting(new.version, each, read(each.name, each.content))) for each in new.archives]
     archives = {facts.arch: facts for _, facts in found}
     if len(archives) != len(found) or not found:
         raise InputError("a release of the agent has one archive for each CPU architecture, and at least one")
-    release = _release(path, new, found)
+    release = _release(ground.path, new, found)
     sbom = agent_bill(release, archives)
     check_sbom(sbom)
     own = tuple(each.file.sha256 for each in release.variants)
     attached = Attachment(name=SBOM_NAME, sha256=sha256(sbom), size_bytes=len(sbom), store=new.store, subjects=own)
     release = replace(release, sbom=attached)
-    text = release_text(release)
-    if loaded({**around, path: text}).releases[RUNTIME_MODEL, new.version] != release:
-        raise InputError(f"{path} would not say what it should; a name in an archive cannot be written as YAML")
+    text = written(ground, release, "an archive")
 
     uris: dict[Digest, str] = {}
     if not dry_run:
-        store = open_store(stores[new.store])
+        store = open_store(ground.address)
         uris = {sha256(each): store.put(each) for each in (*(each.content for each in new.archives), sbom)}
     return AddedAgent(release=release, text=text, archives=archives, uris=uris)
 

@@ -7,23 +7,20 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from fractions import Fraction
 from math import ceil
 from typing import Any, Protocol
 
 from ringtide_contract.drift import MAX_REFERENCE_BYTES, DriftReference
 from ringtide_contract.errors import InputError
-from ringtide_contract.ids import Digest, parse_name, parse_version, sha256
+from ringtide_contract.ids import Digest, parse_name, sha256
 from ringtide_contract.manifest import Budget, TensorSpec
 from ringtide_engine.compile.sbom import Figure, GraphFacts, bill_of_materials
-from ringtide_engine.load.desired import load_desired
-from ringtide_engine.model.desired import DesiredState
-from ringtide_engine.model.finding import FindingsError
 from ringtide_engine.model.releases import Attachment, GoldenSet, Release, ReleaseFile, Variant
 from ringtide_engine.ports import ArtifactStore
+from ringtide_engine.workflows.release_ground import ground_for, written
 from ringtide_engine.workflows.release_offers import MakeDelta, TriedDelta, with_offers
-from ringtide_engine.workflows.release_text import release_text, tolerance_text
+from ringtide_engine.workflows.release_text import tolerance_text
 from ringtide_engine.workflows.subjects import sbom_digests, statement_digests
 
 GRAPH_NAME, GOLDEN_NAME, SBOM_NAME = "model.onnx", "golden.json", "sbom.cdx.json"
@@ -167,16 +164,12 @@ def add_model(
         FindingsError: The fleet repository cannot be read, or what was made would not load.
         TransientError: The store does not answer.
     """
-    path = f"models/{parse_name(new.model)}/{parse_version(new.version)}.yaml"
-    if path in files:
-        raise InputError(f"{path} exists, and a release never changes; give this one another version")
-    around = {each: files[each] for each in files if each == "fleet.yaml" or each.startswith("hardware/")}
-    address = _known_names(new, loaded(around))
+    ground = ground_for(new.model, new.version, new.store, new.budgets, files)
 
     graphs = {each.name: models.graph(each.file.name, each.file.content) for each in new.variants}
     first = _alike(new.variants, graphs)
     differences = _differences(new, first, models)
-    release = _release(path, new, graphs, differences)
+    release = _release(ground.path, new, graphs, differences)
     if new.drift_reference is not None:
         _check_drift(new.drift_reference, first)
     sbom = bill_of_materials(release, graphs, new.figures)
@@ -190,17 +183,14 @@ def add_model(
         make_delta=make_delta,
     )
     release = offers.release
-    text = release_text(release)
-    read_back = loaded({**around, path: text}).releases[new.model, new.version]
-    if read_back != release:
-        raise InputError(f"{path} would not say what it should; a name in the ONNX files cannot be written as YAML")
+    text = written(ground, release, "the ONNX files")
 
     given = (new.golden, new.model_card, new.drift_reference, new.provenance, new.signature)
     contents = [*(each.file.content for each in new.variants), sbom, *offers.contents]
     contents += [each.content for each in given if each]
     uris: dict[Digest, str] = {}
     if not dry_run:
-        store = open_store(address)
+        store = open_store(ground.address)
         uris = {sha256(each): store.put(each) for each in contents}
     return AddedRelease(release=release, text=text, sbom=sbom, differences=differences, uris=uris, deltas=offers.tried)
 
@@ -210,36 +200,6 @@ def suggested_tolerance_ppm(difference: float) -> int:
     exact = ceil(Fraction(difference) * _MARGIN * 10**6)
     step = int(10 ** max(0, len(str(exact)) - 2))
     return max(LEAST_TOLERANCE_PPM, -(-exact // step) * step)
-
-
-def loaded(files: Mapping[str, bytes]) -> DesiredState:
-    """Return the desired state of files that must be without a finding."""
-    found = load_desired(files)
-    if found.state is None or found.findings:
-        raise FindingsError(found.findings)
-    return found.state
-
-
-def _known_names(new: NewRelease, state: DesiredState) -> str:
-    """Return the address of the store, where everything that the release names is there."""
-    for hardware_class in new.budgets:
-        known_name("hardware class", hardware_class, state.hardware, f"add hardware/{hardware_class}.yaml")
-    stores = state.fleet.artifact_stores
-    known_name("artifact store", new.store, stores, "add it to artifactStores in fleet.yaml")
-    return stores[new.store]
-
-
-def known_name(what: str, name: str, known: Mapping[str, object], otherwise: str) -> None:
-    """Refuse a name that is not among the known ones.
-
-    Raises:
-        InputError: With the nearest known name.
-    """
-    if name in known:
-        return
-    meant = get_close_matches(name, known, n=1, cutoff=0.6)
-    fix = f"did you mean {meant[0]}?" if meant else f"there are: {', '.join(sorted(known)) or 'none'}; {otherwise}"
-    raise InputError(f"there is no {what} {name!r}: {fix}")
 
 
 def _alike(variants: Sequence[NewVariant], graphs: Mapping[str, GraphFacts]) -> GraphFacts:
