@@ -7,7 +7,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Fault = Literal["none", "delay", "cut", "reset", "half-open", "trickle", "garbage", "redirects", "endless"]
@@ -32,6 +32,8 @@ class FaultProxy:
     """Bytes that reached the server."""
     received: int = 0
     """Bytes that came from it."""
+    treated: "set[asyncio.Task[None] | None]" = field(default_factory=set)
+    """Connections under way: the loop itself holds its tasks weakly, and says so on the terminal when one is gone."""
 
     @property
     def url(self) -> str:
@@ -40,12 +42,14 @@ class FaultProxy:
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Treat one connection."""
         self.connections += 1
-        fault = self.fault
+        fault, mine = self.fault, asyncio.current_task()
+        self.treated.add(mine)
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             try:
                 await self._treat(fault, reader, writer)
             finally:
                 writer.close()
+                self.treated.discard(mine)
 
     async def _treat(self, fault: Fault, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if fault == "reset":

@@ -1,6 +1,7 @@
 """A web server over a folder, with the ETag that nginx makes: of seconds and size."""
 
 import http.server
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,7 +61,13 @@ def static_server(folder: Path, host: str = "127.0.0.1") -> Iterator[StaticServe
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass
 
-    server = http.server.ThreadingHTTPServer((host, 0), Handler)
+    class Server(http.server.ThreadingHTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:
+            """Pass over callers who went away; print what else goes wrong."""
+            if not isinstance(sys.exception(), ConnectionError):
+                super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+    server = Server((host, 0), Handler)
     server.daemon_threads, state.port = True, server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
