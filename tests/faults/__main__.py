@@ -16,7 +16,7 @@ from faults.scene import Scene
 
 SEED = 20261123
 
-CI_S = 540
+CI_S = 480
 """Without `--full`, for everything; a row that is under way is finished."""
 
 FAULTS: Mapping[str, Callable[[Bench], Iterator[Row]]] = {
