@@ -122,11 +122,19 @@ def token_url(challenge: str, repository: Repository, actions: str) -> str | Non
         return None
     said = {name.lower(): value for name, value in _PARAMETER.findall(rest)}
     realm = said.get("realm", "")
-    if scheme.lower() != "bearer" or urlsplit(realm).scheme != "https" or "@" in urlsplit(realm).netloc:
+    if scheme.lower() != "bearer" or not _is_over_tls(realm):
         raise InputError(f"{repository.host} asks for no login that is known here, or for one without TLS")
     asked = {"service": said["service"]} if "service" in said else {}
     asked["scope"] = f"repository:{repository.name}:{actions}"
     return f"{realm}{'&' if '?' in realm else '?'}{urlencode(asked)}"
+
+
+def _is_over_tls(realm: str) -> bool:
+    try:
+        parts = urlsplit(realm)
+    except ValueError:
+        return False
+    return parts.scheme == "https" and "@" not in parts.netloc
 
 
 def read_token(content: bytes) -> tuple[str, int]:
@@ -137,10 +145,10 @@ def read_token(content: bytes) -> tuple[str, int]:
     """
     try:
         data: Any = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         data = None
     token = data.get("token") or data.get("access_token") if isinstance(data, Mapping) else None
-    if not isinstance(token, str) or not token.isprintable() or " " in token:
+    if not isinstance(token, str) or not (token.isascii() and token.isprintable()) or " " in token:
         raise InputError("no token came")
     seconds = data.get("expires_in")
     return token, seconds if type(seconds) is int and 0 < seconds <= 24 * 3600 else TOKEN_S

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ringtide_contract.errors import RingtideError, TransientError
+
 STOP_S = 2.0
 """An agent that ends waits so long for an answer; what is under way then ends with the process, as in a power cut."""
 
@@ -32,6 +34,10 @@ class BackgroundErrand:
         """Return what came of the work under way, once, or raise what it raised; None until it is done.
 
         Where nothing is under way, begin `work`.
+
+        Raises:
+            RingtideError: What the work raised; a TransientError in place of what it should not have raised, so that no
+                bytes from outside that meet a defect end the agent.
         """
         if self._work is None:
             self._work = _Work(work, self._wake)
@@ -61,13 +67,15 @@ class _Work:
         self._work, self._wake = work, wake
         self.begun_s, self.done = time.monotonic(), threading.Event()
         self.result: Any = None
-        self.trouble: Exception | None = None
+        self.trouble: RingtideError | None = None
 
     def do(self) -> None:
         try:
             self.result = self._work()
-        except Exception as error:  # noqa: BLE001 - a thread has nobody above it; whoever asks gets the error
+        except RingtideError as error:
             self.trouble = error
+        except Exception as error:  # noqa: BLE001 - a thread has nobody above it; the loop names the defect and goes on
+            self.trouble = TransientError(f"a defect: {type(error).__name__}: {error}")
         finally:
             self.done.set()
             self._wake()

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ringtide_agent.adapters.artifact_stream import ArtifactStore, BrokenOffError, Stream
@@ -134,10 +135,13 @@ class CertifiedStore:
 
 
 def _parsed(content: bytes) -> x509.Certificate | None:
+    """Return a certificate whose key and times can be read, too; None where there is none."""
     try:
-        return x509.load_pem_x509_certificate(content)
-    except ValueError:
+        found = x509.load_pem_x509_certificate(content)
+        _ = (found.public_key(), found.not_valid_before_utc, found.not_valid_after_utc)
+    except (ValueError, UnsupportedAlgorithm):
         return None
+    return found
 
 
 def _bytes(key: PublicKey) -> bytes:

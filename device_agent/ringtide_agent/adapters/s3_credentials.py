@@ -85,7 +85,7 @@ class LentCredentials:
             if self._kept is None or self._until is None or now >= self._until or self._until - now > timedelta(days=1):
                 self._kept = self._ask(web)
                 ends = self._kept.expires
-                self._until = now + UNSAID if ends is None else ends - AHEAD
+                self._until = now + UNSAID if ends is None else max(ends, now) - AHEAD
             return self._kept
 
     def _ask(self, web: Web) -> S3Key:
@@ -111,7 +111,7 @@ def parse_key(content: bytes) -> S3Key:
         raise InputError(f"longer than {MAX_BYTES} bytes")
     try:
         data: Any = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InputError(
             "not JSON. fix: write AccessKeyId and SecretAccessKey as JSON"
         ) from None  # it holds the secret
@@ -124,6 +124,9 @@ def parse_key(content: bytes) -> S3Key:
     if missing:
         raise InputError(f"{' and '.join(missing)} missing")
     token = data.get("SessionToken", data.get("Token"))
+    for each in (data["AccessKeyId"], data["SecretAccessKey"], token or ""):
+        if not (isinstance(each, str) and each.isascii() and each.isprintable()):
+            raise InputError("a part that no header can carry")
     return S3Key(
         access_key_id=data["AccessKeyId"],
         secret_access_key=data["SecretAccessKey"],
@@ -137,6 +140,6 @@ def _instant(text: object) -> datetime | None:
         return None
     try:
         instant = datetime.fromisoformat(str(text))
-    except ValueError as error:
+        return (instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise InputError("Expiration is not a time like 2026-01-31T12:00:00Z") from error
-    return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)

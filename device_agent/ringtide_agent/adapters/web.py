@@ -63,11 +63,12 @@ class Web:
         """Ask for an address; no redirection is followed, no content read.
 
         Raises:
-            urllib3.exceptions.HTTPError: No answer, or not to the end, also where it was cut.
+            urllib3.exceptions.HTTPError: No answer, or not to the end, also where it was cut; or no such question can
+                be put: a server may have given the address or what stands in a header.
         """
         self.why_cut = ""
         given = {"Accept-Encoding": "identity", "User-Agent": "ringtide-agent", **headers}
-        response = self._pool.request("GET", uri, headers=given, preload_content=False, redirect=False)
+        response = self._asked(uri, given)
         try:
             self._check()
             yield response
@@ -75,6 +76,17 @@ class Web:
             response.close()
             for connection in [each for each in self._handles if each.sock is None]:
                 self._handles.pop(connection).close()
+
+    def _asked(self, uri: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+        try:
+            # What was encoded without being asked for is not decoded: a kilobyte may unfold to a gigabyte.
+            return self._pool.request(
+                "GET", uri, headers=headers, preload_content=False, redirect=False, decode_content=False
+            )
+        except urllib3.exceptions.HTTPError:
+            raise
+        except ValueError as error:  # of http.client, of codecs; their words would quote what may be a secret
+            raise urllib3.exceptions.HTTPError("an address or a header that HTTP cannot carry") from error
 
     def read(self, response: urllib3.BaseHTTPResponse, amount: int) -> bytes:
         """Return what has come, at most so much; nothing at the end.

@@ -28,6 +28,9 @@ DEADLINE_S = 300.0
 MAX_NAME_BYTES = 65
 """A commit's name and the end of its line."""
 
+MAX_TAG = 200
+"""Characters of an ETag; one that is longer, or that no header can give back, is not remembered."""
+
 KEPT_BYTES = 8 * 1024 * 1024
 """Files of the present state that are kept in memory; a device's own path is some hundred KiB at most."""
 
@@ -124,7 +127,8 @@ class WebMirror:
         state = content.decode("ascii").strip()
         if state != self._state:
             self._state, self._contents = state, {}
-        self._tag = headers.get("ETag", "")[:200]
+        tag = headers.get("ETag", "")
+        self._tag = tag if tag.isascii() and tag.isprintable() and len(tag) <= MAX_TAG else ""
 
     def _get(self, path: str, limit: int, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
         """Return status, headers and, of an answer 200, at most a chunk more than `limit` bytes."""

@@ -67,10 +67,15 @@ class WebStore:
                 if response.status in (429, 503):
                     self._closed_until_s[host] = time.monotonic() + _retry_after_s(response)
                 return response
-            before, uri = urlsplit(uri), urljoin(uri, location)
-            if urlsplit(uri)[:2] != before[:2]:  # another server is told nothing that was meant for this one
+            before = urlsplit(uri)
+            try:
+                uri = urljoin(uri, location)
+                after = urlsplit(uri)
+            except ValueError as error:
+                raise BrokenOffError("redirects to what is no address") from error
+            if after[:2] != before[:2]:  # another server is told nothing that was meant for this one
                 headers = {name: value for name, value in headers.items() if name == "Range"}
-            if urlsplit(uri).scheme not in self._schemes:
+            if after.scheme not in self._schemes:
                 raise BrokenOffError("redirects to an address that may not be used")
         raise BrokenOffError(f"more than {MAX_REDIRECTS} redirections")
 

@@ -1,5 +1,6 @@
 """A device's short certificate: issued to active devices alone, over their own keys, and all that a store asks for."""
 
+import base64
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from agent.edges.test_artifact_fetch import CONTENT, DIGEST, Shelf, artifact, shelf
@@ -203,7 +205,16 @@ def test_the_one_before_serves_while_it_holds_and_no_longer(scene: Scene) -> Non
             scene.certificate(server.url, timedelta(hours=49)).ensure()
 
 
-@pytest.mark.parametrize("what", ["", "garbage", "neighbour", "ended", "endless"])
+def with_a_key_of_no_kind(certificate: bytes) -> bytes:
+    der = x509.load_pem_x509_certificate(certificate).public_bytes(Encoding.DER)
+    kinds = {bytes.fromhex("2a8648ce3d0201"): b"\x2a\x86\x48\xce\x3d\x02\x7f", b"\x03\x2b\x65\x70": b"\x03\x2b\x65\x7f"}
+    for known, unknown in kinds.items():
+        der = der.replace(known, unknown)
+    lines = base64.encodebytes(der)
+    return b"-----BEGIN CERTIFICATE-----\n" + lines + b"-----END CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize("what", ["", "garbage", "neighbour", "ended", "endless", "key of no kind"])
 def test_what_a_lying_host_shows_is_not_taken(scene: Scene, what: str) -> None:
     neighbour = next(name for name in scene.state.devices if name != scene.device)
     scene.certificates.issue(DeviceId("ended"), scene.key.public_key(), now() - HOURS, now() - timedelta(hours=1))
@@ -212,6 +223,7 @@ def test_what_a_lying_host_shows_is_not_taken(scene: Scene, what: str) -> None:
         "garbage": b"-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n",
         "neighbour": (scene.site / f"devices/{neighbour}.pem").read_bytes(),
         "ended": (scene.site / "devices/ended.pem").read_bytes(),
+        "key of no kind": with_a_key_of_no_kind(mine(scene)),
         "endless": mine(scene) + b"\n" * 100_000,
     }[what]
     with tls_server(scene.web_authority, **served(scene, content)) as server:
