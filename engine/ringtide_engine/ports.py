@@ -1,6 +1,6 @@
 """What the engine needs of the world, by role. Adapters translate every failure into one of the three families."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -103,12 +103,32 @@ class Repository(Protocol):
     def changed_paths(self, old: str, new: str) -> tuple[str, ...]:
         """Return the paths that differ between two commits, sorted."""
 
-    def rewritten(self, old: str | None, new: str, prefix: str, *, most: int) -> Mapping[str, tuple[bytes, ...]]:
-        """Return what files held before commits after `old`, up to `new`, replaced it: the newest `most` such commits.
+    def shallow(self, commit: str, *folders: str) -> Mapping[str, str]:
+        """Return path to object of what lies in folders of a commit that strangers may have made, folders among it.
+
+        Args:
+            commit: The commit.
+            folders: Paths of folders, "" for the root; one that is not there has nothing in it.
+
+        Raises:
+            InputError: No such commit, far too many names, or a symbolic link or submodule is among them.
+        """
+
+    def rewritten(self, old: str | None, new: str, folder: str, *, most: int) -> Mapping[str, tuple[str, ...]]:
+        """Return path to the objects that files in a folder were before they were replaced, newest first.
+
+        Args:
+            old: Where to begin, without it; None for the first commit.
+            new: The commit to go up to.
+            folder: The folder; those in it are left alone.
+            most: Commits that count, the newest.
 
         Raises:
             InputError: A commit is not there.
         """
+
+    def contents(self, objects: Iterable[str], *, most_bytes: int) -> Mapping[str, bytes]:
+        """Return object to content, of those that are files of at most so many bytes."""
 
     def commit(
         self, branch: str, *, parent: str | None, changes: Mapping[str, bytes | None], message: str, at: datetime

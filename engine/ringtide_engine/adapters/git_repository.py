@@ -2,12 +2,12 @@
 
 import re
 import uuid
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from ringtide_contract.errors import InputError, TransientError
+from ringtide_engine.adapters.git_folders import listed, replaced, within
 from ringtide_engine.adapters.git_process import REMOTE_LIMIT_S, Answer, GitProcess, last_line
 from ringtide_engine.ports import CommitInfo, ConflictError
 
@@ -167,21 +167,19 @@ class GitRepository:
         output = self._git.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", _checked(old), _checked(new))
         return tuple(sorted(_text(path) for path in output.split(b"\0")[:-1]))
 
-    def rewritten(self, old: str | None, new: str, prefix: str, *, most: int) -> Mapping[str, tuple[bytes, ...]]:
-        """Return what files held before commits after `old`, up to `new`, replaced it: the newest `most` such commits."""
+    def shallow(self, commit: str, *folders: str) -> Mapping[str, str]:
+        """Return path to object of what lies in folders of a commit, and in no folder below them."""
+        return listed(self._git, _checked(commit), folders)
+
+    def rewritten(self, old: str | None, new: str, folder: str, *, most: int) -> Mapping[str, tuple[str, ...]]:
+        """Return the objects that files were before commits after `old`, up to `new`, replaced them."""
         span = _checked(new) if old is None else f"{_checked(old)}..{_checked(new)}"
-        form = ("--first-parent", "--raw", "--no-renames", "--no-abbrev", "--diff-filter=M", "--format=", "-z")
-        answer = self._git.try_run("log", *form, f"--max-count={most}", span, "--", prefix)
-        if answer.status:
-            raise InputError(f"the commits {span} are not there")
-        parts = [part for part in answer.output.split(b"\0") if part]
-        found: dict[str, list[str]] = defaultdict(list)
-        for facts, path in zip(parts[::2], parts[1::2], strict=True):
-            mode, _, blob = facts.decode("ascii").strip().removeprefix(":").split(" ")[:3]
-            if mode in REGULAR_MODES:
-                found[_text(path)].append(blob)
-        contents = self._blobs(dict.fromkeys(blob for blobs in found.values() for blob in blobs))
-        return {path: tuple(contents[blob] for blob in blobs) for path, blobs in found.items()}
+        found = replaced(self._git, span, folder, most=most)
+        return {f"{folder}/{name}": objects for name, objects in found.items()}
+
+    def contents(self, objects: Iterable[str], *, most_bytes: int) -> Mapping[str, bytes]:
+        """Return the content of those objects that are files of at most so many bytes."""
+        return self._blobs(within(self._git, dict.fromkeys(objects), most_bytes))
 
     def commit(
         self, branch: str, *, parent: str | None, changes: Mapping[str, bytes | None], message: str, at: datetime

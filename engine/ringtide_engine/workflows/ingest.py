@@ -6,6 +6,7 @@ from functools import partial
 
 from ringtide_contract.errors import InputError, TransientError
 from ringtide_contract.ids import DeviceId
+from ringtide_contract.report import MAX_REPORT_BYTES
 from ringtide_engine.judge.collected import DeviceRecord
 from ringtide_engine.judge.intake import (
     BRANCHES,
@@ -24,8 +25,14 @@ from ringtide_engine.workflows.recording import Gathered, IngestResult, record
 MAX_REWRITES = 100
 """Commits that replace a report; one is enough for a proof, and a device makes none."""
 
-_SINGLE_READS = 16
-"""Up to so many files are read one by one; for more the whole folder is faster."""
+FOLDER = "reports"
+"""Where reports lie on a branch."""
+
+MAX_FILE_BYTES = 2 * MAX_REPORT_BYTES
+"""A sealed report is no larger."""
+
+_UNREAD = bytes(MAX_FILE_BYTES + 1)
+"""Stands for a file that is larger, or none: it is a finding, and nobody reads it."""
 
 
 def ingest(
@@ -92,28 +99,35 @@ def _gather(
 def _rewritten(reports: Repository, record: DeviceRecord | None, head: str) -> Mapping[str, tuple[bytes, ...]]:
     """Read what reports said that were replaced on the branch since it was read last."""
     try:
-        return reports.rewritten(record.head if record else None, head, "reports/", most=MAX_REWRITES)
+        found = reports.rewritten(record.head if record else None, head, FOLDER, most=MAX_REWRITES)
     except InputError:
-        return reports.rewritten(None, head, "reports/", most=MAX_REWRITES)  # the old commit is gone
+        found = reports.rewritten(None, head, FOLDER, most=MAX_REWRITES)  # the old commit is gone
+    contents = reports.contents((each for objects in found.values() for each in objects), most_bytes=MAX_FILE_BYTES)
+    return {path: tuple(contents[each] for each in objects if each in contents) for path, objects in found.items()}
 
 
 def _new_files(reports: Repository, record: DeviceRecord | None, head: str) -> Mapping[str, bytes]:
     """Read the newest files that were added or changed since the branch was read last."""
-    paths: list[str] | None = None
+    before: Mapping[str, str] | None = None
     if record is not None:
         try:
-            paths = list(reports.changed_paths(record.head, head))
+            before = _listed(reports, record.head)
         except (InputError, TransientError):
-            paths = None  # the branch was rewritten and the old commit is gone
-    everything = reports.files(head, "reports/") if paths is None or len(paths) > _SINGLE_READS else None
-    if everything is None:
-        read = {path: content for path in paths or () if (content := reports.file(head, path)) is not None}
-    elif paths is None:
+            before = None  # the branch was rewritten and the old commit is gone
+    now = _listed(reports, head)
+    if before is None:
         least = record.number if record else 0
-        read = {path: content for path, content in everything.items() if -newest_first(path) >= least}
+        fresh = {
+            path: each for path, each in now.items() if path.startswith(f"{FOLDER}/") and -newest_first(path) >= least
+        }
     else:
-        changed = set(paths)
-        read = {path: content for path, content in everything.items() if path in changed}
-    kept = sorted(filter(is_report_path, read), key=newest_first)[:MAX_REPORTS]
-    others = sorted(path for path in read if not is_report_path(path))[:1]
-    return {path: read[path] for path in [*kept, *others]}
+        fresh = {path: each for path, each in now.items() if before.get(path) != each}
+    kept = sorted(filter(is_report_path, fresh), key=newest_first)[:MAX_REPORTS]
+    others = sorted(path for path in fresh if not is_report_path(path))[:1]
+    contents = reports.contents((fresh[path] for path in kept), most_bytes=MAX_FILE_BYTES)
+    return {path: contents.get(fresh[path], _UNREAD) for path in kept} | dict.fromkeys(others, b"")
+
+
+def _listed(reports: Repository, commit: str) -> Mapping[str, str]:
+    found = reports.shallow(commit, "", FOLDER)
+    return {path: each for path, each in found.items() if path != FOLDER}

@@ -1,6 +1,7 @@
 """Ingest against real repositories: what is collected, what a commit is made for, and what is not done twice."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -256,8 +257,11 @@ def test_a_flood_is_taken_from_its_newest_end(pair: FleetPair) -> None:
     from ringtide_engine.workflows.ingest import _new_files
 
     class Flooded:
-        def files(self, commit: str, prefix: str = "") -> dict[str, bytes]:
-            return {f"reports/{number}.json": b"x" for number in range(1, 2 * MAX_REPORTS)}
+        def shallow(self, commit: str, *folders: str) -> dict[str, str]:
+            return {f"{folders[-1]}/{number}.json": str(number) for number in range(1, 2 * MAX_REPORTS)}
+
+        def contents(self, objects: Iterable[str], *, most_bytes: int) -> dict[str, bytes]:
+            return dict.fromkeys(objects, b"x")
 
     files = _new_files(Flooded(), None, "head")  # type: ignore[arg-type]
     assert len(files) == MAX_REPORTS
