@@ -19,7 +19,7 @@ MAX_BODIES_BYTES = 64 * 1024 * 1024
 """All bodies being received or answered."""
 
 MAX_CONNECTIONS = 128
-"""Half of the descriptors that the sandbox allows."""
+"""Half of the descriptors that the sandbox allows. Beyond, a new one takes the place of the one that is idle for longest."""
 
 IDLE_S = 60.0
 """Longest wait for the next request head on a connection."""
@@ -84,7 +84,7 @@ class HttpServer:
         self._answer = answer
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._idle: set[asyncio.StreamWriter] = set()
+        self._idle: dict[asyncio.StreamWriter, None] = {}
         self._draining = False
         self._body_bytes = 0
 
@@ -104,7 +104,10 @@ class HttpServer:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        if task is None or len(self._tasks) >= MAX_CONNECTIONS:
+        assert task is not None  # noqa: S101 - a coroutine that runs has one
+        if len(self._tasks) >= MAX_CONNECTIONS and self._idle:
+            self._close_longest_idle()  # who holds connections and asks nothing shall keep nobody away
+        elif len(self._tasks) >= MAX_CONNECTIONS:
             writer.close()
             return
         self._tasks.add(task)
@@ -118,11 +121,16 @@ class HttpServer:
             self._tasks.discard(task)
             writer.close()
 
+    def _close_longest_idle(self) -> None:
+        writer = next(iter(self._idle))
+        del self._idle[writer]
+        writer.transport.abort()
+
     async def _exchange(
         self, connection: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
         """Take one request and answer it; say whether the connection goes on."""
-        self._idle.add(writer)
+        self._idle[writer] = None
         try:
             head = await _next_event(connection, reader, IDLE_S)
         except h11.RemoteProtocolError as error:
@@ -130,7 +138,7 @@ class HttpServer:
             await self._send(connection, writer, response, last=True)
             return False
         finally:
-            self._idle.discard(writer)
+            self._idle.pop(writer, None)
         if not isinstance(head, h11.Request):
             return False
         held = bytearray()

@@ -176,6 +176,8 @@ def _to_array(flat: list[Any], spec: TensorSpec) -> Tensor:
     if not kinds <= allowed:
         wrong = sorted(found.__name__ for found in kinds - allowed)
         raise InputError(f"{spec.name!r} is {spec.datatype} and has values of JSON type {', '.join(wrong)}")
+    if kind.kind == "O" and not _is_text("".join(flat)):
+        raise InputError(f"{spec.name!r} has a lone surrogate, which is no text")
     try:
         with np.errstate(over="ignore"):
             array: Tensor = np.array(flat, dtype=kind)
@@ -184,6 +186,15 @@ def _to_array(flat: list[Any], spec: TensorSpec) -> Tensor:
     if has_wild_values(array):
         raise InputError(f"{spec.name!r} has a value out of the range of {spec.datatype}")
     return array
+
+
+def _is_text(text: str) -> bool:
+    """Say whether the runtime, which takes UTF-8, can be given it; JSON can carry more."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _refuse_constant(text: str) -> None:
