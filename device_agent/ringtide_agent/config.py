@@ -252,7 +252,7 @@ def configuration(given: Inputs) -> Configuration:
         poll_interval_s=_within(given, "poll", "interval_s", 1, 86_400),
         report_interval_s=_within(given, "report", "interval_s", 1, 86_400),
         max_silence_s=_within(given, "report", "max_silence_s", 1, 7 * 86_400),
-        serve_host=given.values["serve"]["host"],
+        serve_host=_host(given, "serve"),
         serve_port=_within(given, "serve", "port", 0, 65_535),
         hints=None if given.values["mqtt"]["host"] is None else _hints(given),
         metrics_file=None if given.values["metrics"]["file"] is None else _absolute(given, "metrics", "file"),
@@ -276,7 +276,7 @@ def _device(given: Inputs) -> DeviceId:
 def _hints(given: Inputs) -> Hints:
     mqtt = given.values["mqtt"]
     return Hints(
-        host=mqtt["host"],
+        host=_host(given, "mqtt"),
         port=_within(given, "mqtt", "port", 1, 65_535),
         tls=mqtt["tls"],
         files=_tls(mqtt),
@@ -341,6 +341,14 @@ def _absolute(given: Inputs, table: str, key: str) -> Path:
         if not path.is_absolute():
             raise InputError(f"takes an absolute path, not {str(path)!r}")
         return path
+
+
+def _host(given: Inputs, table: str) -> str:
+    host: str = given.values[table]["host"]
+    with at(given, table, "host"):
+        if not host or any(character.isspace() or character in "/@" for character in host):
+            raise InputError(f"takes a host name or an address, not {host!r}")
+        return host
 
 
 def _within(given: Inputs, table: str, key: str, least: int, most: int) -> int:

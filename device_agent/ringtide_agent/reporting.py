@@ -74,6 +74,8 @@ class Ledger:
     """Sealed reports that nobody has taken yet, by number."""
     folded: Folded | None = None
     """Reports that had to leave the outbox before anybody took them; None once a report that names them was taken."""
+    conditions: tuple[Condition, ...] = ()
+    """What the last report called abnormal, for people at the device."""
 
     @classmethod
     def decode(cls, content: bytes) -> "Ledger":
@@ -97,6 +99,7 @@ class Ledger:
             figures=_digest(data, "figures"),
             outbox=reports,
             folded=None if data.get("folded") is None else Folded.from_dict(data["folded"]),
+            conditions=fields.items(data, "conditions", Condition.from_dict) if "conditions" in data else (),
         )
 
     def without(self, taken: Collection[int]) -> "Ledger":
@@ -119,6 +122,7 @@ class Ledger:
                 "figures": self.figures,
                 "outbox": outbox,
                 **({} if self.folded is None else {"folded": self.folded.to_dict()}),
+                **({"conditions": [each.to_dict() for each in self.conditions]} if self.conditions else {}),
             }
         )
 
@@ -277,6 +281,7 @@ def write_report(ledger: Ledger, seen: Observation, settings: Settings, signer: 
         figures=seen.figures,
         outbox={**kept, report.number: sealed},
         folded=folded,
+        conditions=seen.conditions,
     )
 
 

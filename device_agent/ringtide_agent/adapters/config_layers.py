@@ -15,6 +15,8 @@ from ringtide_contract.errors import InputError
 
 MAX_FILE_BYTES = 64 * 1024
 MAX_DROP_INS = 100
+DROP_INS = "conf.d"
+"""Folder beside the configuration whose files are read after it."""
 
 PREFIX = "RINGTIDE_AGENT_"
 """Of environment variables: `RINGTIDE_AGENT_SERVE_PORT` is the key `port` of the table `serve`."""
@@ -58,7 +60,7 @@ def read_folder(path: Path, known: Known) -> list[Written]:
     Raises:
         InputError: No such file, not TOML, an unknown key, or a value of another kind than the key takes.
     """
-    drop_ins = sorted((path.parent / "conf.d").glob("*.toml"))
+    drop_ins = sorted((path.parent / DROP_INS).glob("*.toml"))
     if len(drop_ins) > MAX_DROP_INS:
         raise InputError(f"{path.parent}/conf.d: more than {MAX_DROP_INS} files")
     return [value for file in (path, *drop_ins) for value in read_toml(_text(file), str(file), known)]
@@ -146,9 +148,10 @@ def _text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise InputError(
-            f"{path}: {error.strerror}. fix: name the file that `ringtide-agent enroll` wrote with --config"
-        ) from error
+        fix = "name the file that `ringtide-agent enroll` wrote with --config"
+        if path.parent.name == DROP_INS:
+            fix = "make it a plain file that the agent may read, or remove it"
+        raise InputError(f"{path}: {error.strerror}. fix: {fix}") from error
     if len(content) > MAX_FILE_BYTES:
         raise InputError(f"{path}: larger than {MAX_FILE_BYTES} bytes")
     try:

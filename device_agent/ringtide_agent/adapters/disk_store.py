@@ -87,7 +87,7 @@ class DiskStore:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise InputError(f"another agent runs on {self._folder}; stop it first") from error
+                raise InputError(f"another agent runs on {self._folder}. fix: stop it first") from error
             if self._legible(self._folder / "format") != _FORMAT_LINE:
                 with contextlib.suppress(TransientError):  # a full disk must not keep a device from serving
                     self._write(self._folder / "format", _FORMAT_LINE)

@@ -68,6 +68,8 @@ class GitAccess:
         parts = urlsplit(self.url)
         if parts.scheme not in SCHEMES:
             raise InputError(f"{self.url!r} is not a repository address: write file://, https:// or ssh://")
+        if parts.scheme != "file" and not parts.hostname:
+            raise InputError(f"{self.url!r} names no host")
         if parts.password:
             raise InputError("the repository address holds a password: use a client certificate or an ssh key")
 

@@ -66,9 +66,10 @@ def require_private(path: Path) -> None:
     try:
         status = path.stat()
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}. fix: enroll this device with `ringtide-agent enroll`") from error
+        fix = "enroll this device with `ringtide-agent enroll` where it is the device's key, else put it there"
+        raise InputError(f"{path}: {error.strerror}. fix: {fix}") from error
     if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"{path}: no plain file. fix: name the file that holds the key")
+        raise InputError(f"{path}: no plain file. fix: name the file itself")
     # systemd lends a credential by an access list, whose mask stands where the group's rights do.
     lent = path.parent == Path(os.environ.get("CREDENTIALS_DIRECTORY", "/nowhere"))
     if status.st_mode & (0o037 if lent else 0o077):

@@ -94,7 +94,10 @@ class TufTrust:
     def _root(self) -> bytes:
         """Return the root that the device was enrolled with; nothing here could replace it."""
         path = self._folder / "root.json"
-        content = path.read_bytes()
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError as error:
+            raise TrustError("TUF-ROOT", f"{path} is missing. fix: put the one of the enrolment there again") from error
         try:
             Metadata[Root].from_bytes(content)
         except DeserializationError as error:

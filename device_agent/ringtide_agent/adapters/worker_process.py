@@ -207,7 +207,8 @@ def _listen(host: str, port: int) -> socket.socket:
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=BACKLOG
         )
     except OSError as error:
-        message = f"cannot listen on {host}:{port}: {error.strerror}"
+        reason = f"cannot listen on {host}:{port}: {error.strerror}"
+        message = f"{reason}. fix: set host and port in [serve] to free ones of this device"
         raise (TransientError if error.errno == errno.EADDRINUSE else InputError)(message) from error
 
 

@@ -41,8 +41,8 @@ def doctor(source: Source) -> int:
             click.echo(f"[ok]   {name}: {check()}")
         except (RingtideError, OSError, subprocess.SubprocessError) as error:
             failures += 1
-            said = " ".join(str(error).partition(" fix: ")[0].split())
-            click.echo(f"[fail] {name}: {said}\n       fix: {fix}")
+            said, _, own = " ".join(str(error).split()).partition(" fix: ")
+            click.echo(f"[fail] {name}: {said}\n       fix: {own or fix}")
     return 1 if failures else 0
 
 
@@ -76,7 +76,11 @@ def _checks(configuration: "Configuration") -> Iterator[tuple[str, Callable[[], 
     yield "runtime", _runtime, "install the agent's package again, or pip install 'ringtide[agent]'"
     yield "sandbox", lambda: outside.sandbox(configuration), "-"
     yield "unit", lambda: outside.unit(configuration), "journalctl -u ringtide-agent"
-    yield "port", lambda: _port(configuration), "end what listens there, or set another port in [serve]"
+    yield (
+        "port",
+        lambda: _port(configuration),
+        "end what listens there, or set host and port in [serve] to free ones of this device",
+    )
 
 
 def _key(configuration: "Configuration") -> str:

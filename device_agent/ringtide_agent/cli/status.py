@@ -11,7 +11,11 @@ from ringtide_agent.cli.options import Source, config_options
 if TYPE_CHECKING:
     from ringtide_agent.orders import Orders
     from ringtide_agent.ports import SlotName, Store
+    from ringtide_agent.reporting import Ledger
     from ringtide_contract.ids import Digest
+
+SEEN_HERE = frozenset({"stale", "clock-behind", "held"})
+"""Conditions that the disk and the clock show at this moment; what the agent alone sees stands in its last report."""
 
 
 @click.command()
@@ -65,7 +69,7 @@ def describe(store: "Store", now: datetime, chosen: "Digest | None" = None) -> d
     return {
         "epoch": floor.epoch,
         "generation": floor.generation,
-        "conditions": _conditions(orders, now),
+        "conditions": _conditions(orders, ledger, now),
         "reports": {"last": ledger.number, "waiting": len(ledger.outbox)},
         "models": models,
     }
@@ -98,7 +102,7 @@ def _started(store: "Store", chosen: "Digest | None") -> "SlotName | None":
     return next((name for name, item in contents.items() if item is not None and item.manifest.archive == chosen), None)
 
 
-def _conditions(orders: "Orders | None", now: datetime) -> list[dict[str, str]]:
+def _conditions(orders: "Orders | None", ledger: "Ledger", now: datetime) -> list[dict[str, str]]:
     found: list[dict[str, str]] = []
     if orders is None:
         found.append({"type": "no-publication", "note": "no publication was accepted yet"})
@@ -108,4 +112,5 @@ def _conditions(orders: "Orders | None", now: datetime) -> list[dict[str, str]]:
         found.append({"type": "clock-behind", "note": f"the clock is behind {orders.issued_at:%Y-%m-%d %H:%M} UTC"})
     if orders is not None and orders.state == "held":
         found.append({"type": "held", "note": "the device is held: it keeps what it runs"})
-    return found
+    told = [each for each in ledger.conditions if each.type not in SEEN_HERE]
+    return found + [{"type": each.type, "note": f"{each.note} (report {ledger.number})"} for each in told]

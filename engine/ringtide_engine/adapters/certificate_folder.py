@@ -44,13 +44,20 @@ class CertificateFolder:
         others = [name for name in lying if not name.startswith(".") and not _NAME.fullmatch(name)]
         if others:
             raise InputError(f"{folder} holds other files, such as {others[0]}. fix: give a folder of its own")
+        folders = [name for name in lying if _NAME.fullmatch(name) and not (folder / name).is_file()]
+        if folders:
+            raise InputError(f"{folder}/{folders[0]} is no plain file. fix: remove it")
 
     def issued(self) -> Mapping[DeviceId, IssuedCertificate | None]:
-        """Return what lies in the folder by device; None for what is not of this authority, or damaged."""
+        """Return what lies in the folder by device; None for what is not of this authority, or damaged.
+
+        Where the authority's own certificate is, all are due: `issue` writes it anew with them.
+        """
+        whole = self._is_mine(self._read(AUTHORITY))
         found: dict[DeviceId, IssuedCertificate | None] = {}
         for path in sorted(self._folder.glob("[!.]*.pem")):
             if path.name != AUTHORITY:
-                found[parse_device_id(path.stem)] = self._known(path.name)
+                found[parse_device_id(path.stem)] = self._known(path.name) if whole else None
         return found
 
     def issue(self, device: DeviceId, key: PublicKey, begins: datetime, ends: datetime) -> None:
@@ -92,6 +99,8 @@ class CertificateFolder:
             return x509.load_pem_x509_certificate((self._folder / name).read_bytes())
         except (FileNotFoundError, ValueError):
             return None
+        except OSError as error:
+            raise InputError(f"{self._folder / name}: {error.strerror}") from error
 
     def _is_mine(self, certificate: x509.Certificate | None) -> bool:
         if certificate is None or certificate.issuer != self._name:

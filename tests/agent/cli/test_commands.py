@@ -175,6 +175,22 @@ def test_once_refuses_what_is_not_signed_with_4_and_reports_it(device: Device) -
     key = parse_public_key(yaml.safe_load(device.enroll().stdout)["publicKey"])
     report, _ = open_report(sealed, key, fleet="acme", device=parse_device_id("cam-001"))
     assert [condition.type for condition in report.conditions] == ["trust-refused"]
+    (told,) = (
+        each
+        for each in json.loads(device.with_config("status", "-o", "json").stdout)["conditions"]
+        if "report 1" in each["note"]
+    )
+    assert told["type"] == "trust-refused", "who stands at the device reads what the fleet reads"
+
+
+def test_a_device_without_its_root_says_which_file_to_put_back(device: Device) -> None:
+    device.enroll()
+    root = device.state / "trust" / "root.json"
+    root.unlink()
+    assert (
+        f"{root} is missing. fix: put the one of the enrolment there"
+        in device.with_config("once", "--wait", "9", code=4).stderr
+    )
 
 
 def test_once_without_a_source_does_not_converge(device: Device) -> None:
@@ -277,6 +293,7 @@ def test_doctor_names_each_failure_with_a_fix(device: Device) -> None:
     failed = [line.split()[1] for line in lines if line.startswith("[fail]")]
     assert failed == ["key:", "trust:", "rights:", "publication:", "port:"]
     assert sum(line.startswith("       fix: ") for line in lines) == 5
+    assert lines.count(f"       fix: chmod 600 {device.state}/device.key") == 2, "and not: enroll this device again"
 
 
 @pytest.mark.parametrize(
@@ -354,7 +371,8 @@ def test_a_signal_ends_run_cleanly_and_two_agents_never_share_a_folder(device: D
     with subprocess.Popen(arguments, env=device.environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert process.stderr.readline().startswith("serving on http://127.0.0.1:")
-        assert "another agent runs on" in device.with_config("run", code=1).stderr
+        refusal = device.with_config("run", code=1).stderr
+        assert refusal == f"error: another agent runs on {device.state}. fix: stop it first\n"
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
         assert "Traceback" not in process.stderr.read()

@@ -170,6 +170,14 @@ def test_hints_are_configured_by_their_host(tmp_path: Path) -> None:
         ("[s3]", '[s3]\nendpoint = "https://s3.lan:port"', "agent.toml:\\d+: s3.endpoint: Port could not be cast"),
         ("[artifacts]", '[artifacts]\ncertificate_url = "https://"', "certificate_url: takes an address with a host"),
         ("https://git", "https://[::1", "agent.toml:10: publication.url: "),
+        (
+            "https://git.example.org/acme/fleet.git",
+            "https://",
+            "agent.toml:10: publication.url: 'https://' names no host",
+        ),
+        ('# host = "127.0.0.1"', 'host = ""', r"agent.toml:\d+: serve.host: takes a host name or an address, not ''"),
+        ('# host = "127.0.0.1"', 'host = "my pc"', "serve.host: takes a host name or an address, not 'my pc'"),
+        ("# [mqtt]", '[mqtt]\nhost = ""\n#', r"agent.toml:\d+: mqtt.host: takes a host name or an address, not ''"),
     ],
 )
 def test_a_mistake_is_named(tmp_path: Path, before: str, after: str, message: str) -> None:
@@ -243,6 +251,13 @@ def test_a_mistake_in_a_drop_in_names_that_file(tmp_path: Path) -> None:
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "conf.d" / "x.toml").write_text("\n[limits]\nfetch_deadline_s = 1\n")
     with pytest.raises(InputError, match=r"conf.d/x.toml:3: limits.fetch_deadline_s: takes 5 to 600, not 1"):
+        load_configuration(tmp_path / "agent.toml")
+
+
+def test_a_drop_in_that_is_no_file_is_named_with_what_to_do_about_it(tmp_path: Path) -> None:
+    load(tmp_path, GOOD)
+    (tmp_path / "conf.d" / "x.toml").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"conf.d/x.toml: Is a directory. fix: make it a plain file"):
         load_configuration(tmp_path / "agent.toml")
 
 

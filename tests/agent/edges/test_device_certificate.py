@@ -255,6 +255,27 @@ def test_another_key_of_a_device_or_of_the_authority_renews(scene: Scene) -> Non
     assert (scene.site / "devices/authority.pem").read_bytes() != before
 
 
+def test_a_damaged_certificate_of_the_authority_is_written_anew_though_every_device_has_a_good_one(
+    scene: Scene,
+) -> None:
+    authority = scene.site / "devices/authority.pem"
+    for damage in (lambda: authority.write_bytes(b"junk"), authority.unlink):
+        damage()
+        assert len(scene.certify().issued) == 2
+        assert authority.read_bytes().startswith(b"-----BEGIN CERTIFICATE-----")
+    assert scene.certify().issued == ()
+
+
+def test_a_folder_in_a_certificates_place_is_named_and_nothing_is_written(scene: Scene) -> None:
+    devices = scene.site / "devices"
+    (devices / f"{scene.device}.pem").unlink()
+    (devices / f"{scene.device}.pem").mkdir()
+    before = {path.name: path.read_bytes() for path in devices.iterdir() if path.is_file()}
+    with pytest.raises(InputError, match=f"{scene.device}.pem is no plain file. fix: remove it"):
+        scene.certify()
+    assert {path.name: path.read_bytes() for path in devices.iterdir() if path.is_file()} == before
+
+
 def test_a_fleet_without_active_devices_withdraws_nothing(scene: Scene) -> None:
     scene.state = replace(
         scene.state, devices={name: replace(each, state="held") for name, each in scene.state.devices.items()}
