@@ -128,10 +128,17 @@ def _publication(configuration: "Configuration") -> str:
 def _reports(configuration: "Configuration") -> str:
     from ringtide_agent.adapters.git_reports import GitReports
     from ringtide_agent.adapters.git_session import GitAccess
+    from ringtide_contract.errors import TransientError
 
     access = configuration.reports
     if not isinstance(access, GitAccess):
-        return f"{access.url}, a broker: see tls"
+        if access.is_tls:
+            return f"{access.url}, a broker: see tls"
+        try:
+            socket.create_connection((access.host, access.port), BROKER_S).close()
+        except OSError as error:
+            raise TransientError(f"{access.url}: {error.strerror}") from error
+        return f"{access.url}, a broker that takes connections"
     with TemporaryDirectory() as folder:
         tip = GitReports(access, folder, deadline_s=REPORTS_S).tip(configuration.device)
     return f"{access.url}, {'no report yet' if tip is None else f'last at {tip[:12]}'}"

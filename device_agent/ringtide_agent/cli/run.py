@@ -80,10 +80,12 @@ def run(source: Source, metrics_file: str | None) -> int:
     type=click.FloatRange(0, 86400),
     default=300,
     show_default=True,
-    help="Seconds at most; a poll under way is heard out.",
+    help="Seconds at most; a poll or push under way is heard out.",
 )
 def once(source: Source, wait: float) -> int:
     """Reconcile until everything asked for runs and is confirmed, or cannot be by waiting.
+
+    Where the fleet cannot be reached, what was accepted last is what is asked for.
 
     Exits with 0 when it does, with 5 when it did not in time or the release is refused here, with 4 when the publication was refused.
     """

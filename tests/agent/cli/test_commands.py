@@ -301,6 +301,7 @@ def test_doctor_names_each_failure_with_a_fix(device: Device) -> None:
     [
         ("limits.disk_reserve_mib=1048576", "disk: [0-9]+ MiB free, below the reserve of 1048576 MiB"),
         ("reports.url=file:///nowhere/reports.git", "reports: file:///nowhere/reports.git: .*"),
+        ("reports.url=mqtt://127.0.0.1:PORT", "reports: mqtt://127.0.0.1:PORT: Connection refused"),
         ("mqtt.port=PORT", "broker: the broker 127.0.0.1:PORT: no connection"),
     ],
 )
@@ -309,7 +310,7 @@ def test_doctor_says_cause_and_fix(device: Device, setting: str, cause: str) -> 
     with socket.create_server(("127.0.0.1", 0)) as made:
         port = str(made.getsockname()[1])
     settings = [setting.replace("PORT", port)]
-    if "mqtt" in setting:
+    if setting.startswith("mqtt."):
         settings += ["mqtt.host=127.0.0.1", "mqtt.tls=false"]
     said = device.with_config("doctor", *(f"--set={each}" for each in settings), code=1).stdout
     assert re.search(rf"\[fail\] {cause.replace('PORT', port)}\n       fix: [a-z].+\n", said), said
