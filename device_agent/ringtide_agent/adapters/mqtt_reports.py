@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from ringtide_agent.adapters.mqtt_access import MqttAccess
+from ringtide_agent.adapters.mqtt_client import BoundedClient
 from ringtide_contract.broker import MAX_MESSAGE_BYTES, Presence, Taken, device_topic
 from ringtide_contract.canonical import decode
 from ringtide_contract.envelope import Envelope
@@ -43,6 +44,8 @@ _RECONNECT_MOST_S = 120
 _NO_SUBSCRIBER = 16
 _TOPIC_BYTES = 512
 """Room for topic and properties in a packet."""
+
+_PACKET_BYTES = MAX_MESSAGE_BYTES + _TOPIC_BYTES
 
 _log = logging.getLogger("ringtide.agent")
 
@@ -80,7 +83,7 @@ class MqttReports:
 
     def start(self) -> None:
         """Connect in the background, again and again with growing pauses."""
-        client = Client(CallbackAPIVersion.VERSION2, client_id=self._name, protocol=MQTTProtocolVersion.MQTTv5)
+        client = BoundedClient(_PACKET_BYTES, self._name)
         # A fleet that lost its broker must not come back as one; nothing rests on the quality of the chance.
         client.reconnect_delay_set(random.randint(1, 10), _RECONNECT_MOST_S)  # noqa: S311
         client.on_connect, client.on_connect_fail = self._connected, self._unconnected
@@ -94,7 +97,7 @@ class MqttReports:
         client.will_set(self._topic("alive"), will, qos=1, retain=True, properties=late)
         asked = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         asked.SessionExpiryInterval = WILL_DELAY_S
-        asked.MaximumPacketSize = MAX_MESSAGE_BYTES + _TOPIC_BYTES
+        asked.MaximumPacketSize = _PACKET_BYTES
         client.connect_async(self._access.host, self._access.port, properties=asked)
         client.loop_start()
         self._client = client

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from ringtide_agent.adapters.mqtt_client import BoundedClient
 from ringtide_contract.broker import hint_topic
 from ringtide_contract.errors import InputError, TransientError
 
@@ -61,7 +61,7 @@ class MqttWaker:
         """
         self._broker, self._topic, self._wake, self._spread_s = broker, hint_topic(fleet), wake, spread_s
         self._stopping = threading.Event()
-        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        self._client = BoundedClient(_MAX_PACKET_BYTES)
         first = random.randint(*_RECONNECT_FIRST_S)  # noqa: S311 - spreads load, guards nothing
         self._client.reconnect_delay_set(first, _RECONNECT_MOST_S)
         self._known: bytes | None = None

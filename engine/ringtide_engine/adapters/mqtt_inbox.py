@@ -4,6 +4,7 @@ The broker delivers no more than `HELD_MOST` that are not acknowledged, so memor
 delivers what was not acknowledged again: to this process after a broken connection, to the next one after a crash.
 """
 
+import errno
 import hashlib
 import logging
 import sys
@@ -51,6 +52,16 @@ _LOOK_S = 0.5
 _log = logging.getLogger("ringtide.collect")
 
 
+class _BoundedClient(Client):
+    """Ends the connection at a packet above `_PACKET_BYTES`: the library states a limit and takes whatever comes."""
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        """Read; the library asks first for all that a packet has left. It has no public name for this."""
+        if bufsize > _PACKET_BYTES:
+            raise OSError(errno.EMSGSIZE, f"the broker sends a packet of {bufsize} bytes")
+        return super()._sock_recv(bufsize)
+
+
 class MqttInbox:
     """Implements `ports.Inbox`."""
 
@@ -72,7 +83,7 @@ class MqttInbox:
         self._connection, self._listening, self._trouble = 0, False, "not connected yet"
         self._hurried = False
         context = self._address.context()
-        self._client = client = Client(
+        self._client = client = _BoundedClient(
             CallbackAPIVersion.VERSION2,
             client_id=_client_name(self._address, fleet, collector),
             protocol=MQTTProtocolVersion.MQTTv5,
@@ -176,7 +187,7 @@ class MqttInbox:
                 client.ack(message.mid, message.qos)
                 return
             number = parse_number(rest)
-        except InputError:
+        except (InputError, UnicodeDecodeError):  # the library passes on a topic that is no text
             client.ack(message.mid, message.qos)
             return
         if message.qos != 1 or len(message.payload) > 2 * MAX_REPORT_BYTES:
